@@ -16,17 +16,17 @@
 
 namespace parley::detail {
 
-/// A move-only `void(R)` that may be called once, from any thread; it resumes the waiting coroutine
-/// on the coroutine's own executor. Destroying it uncalled destroys the waiting coroutine, so
-/// whoever holds one calls it.
-template <class R>
+/// A move-only `void(Rs...)` that may be called once, from any thread; it resumes the waiting
+/// coroutine on the coroutine's own executor. Destroying it uncalled destroys the waiting
+/// coroutine, so whoever holds one calls it.
+template <class... Rs>
 class completion {
     struct base {
         base() = default;
         base(base const&) = delete;
         base& operator=(base const&) = delete;
         virtual ~base() = default;
-        virtual void complete(R) = 0;
+        virtual void complete(Rs...) = 0;
     };
 
     template <class Handler, class Work>
@@ -36,10 +36,10 @@ class completion {
 
         model(Handler h, Work w) : handler(std::move(h)), work(std::move(w)) {}
 
-        void complete(R value) override {
+        void complete(Rs... values) override {
             auto ex = work;
-            asio::post(ex, [h = std::move(handler), v = std::move(value)]() mutable {
-                std::move(h)(std::move(v));
+            asio::post(ex, [h = std::move(handler), ... vs = std::move(values)]() mutable {
+                std::move(h)(std::move(vs)...);
             });
         }
     };
@@ -51,10 +51,16 @@ class completion {
     completion(Handler handler, Work work)
         : impl_(std::make_unique<model<Handler, Work>>(std::move(handler), std::move(work))) {}
 
-    void operator()(R value) { std::exchange(impl_, nullptr)->complete(std::move(value)); }
+    completion() = default;
+
+    void operator()(Rs... values) { std::exchange(impl_, nullptr)->complete(std::move(values)...); }
+
+    /// False once called, moved from, or never given.
+    explicit operator bool() const noexcept { return impl_ != nullptr; }
 };
 
-/// Calls `start(completion<R>)` and suspends until that completion is called.
+/// Calls `start(completion<R>)` and suspends until that completion is called. `R` is not a bare
+/// `error_code`, which Asio would turn into an exception.
 template <class R, class Start>
 task<R> await_completion(Start start) {
     co_return co_await asio::async_initiate<asio::use_awaitable_t<executor> const, void(R)>(

@@ -1,0 +1,30 @@
+# Distributed under the Boost Software License, Version 1.0. See LICENSE.
+# How this project builds its own programs: warnings are errors, sanitizers on request, headers
+# that are heavy to parse are precompiled, and ccache is used where it is installed.
+
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(PARLEY_CCACHE ccache)
+if(PARLEY_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # The sloppiness that ccache needs for precompiled headers (its manual, "Precompiled headers").
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        "${PARLEY_CCACHE}")
+endif()
+
+add_library(parley_development INTERFACE)
+target_link_libraries(parley_development INTERFACE parley)
+target_compile_options(parley_development INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(parley_development INTERFACE -fpch-preprocess)
+endif()
+if(PARLEY_SANITIZE)
+    target_compile_options(parley_development INTERFACE
+        -fsanitize=${PARLEY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+    target_link_options(parley_development INTERFACE -fsanitize=${PARLEY_SANITIZE})
+endif()

@@ -1,0 +1,399 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// One connection: its stream, its one timer, and, after the upgrade, its text messages in and out.
+
+#include <parley/detail/alarm.hpp>
+#include <parley/error.hpp>
+#include <parley/http.hpp>
+#include <parley/peer.hpp>
+#include <parley/task.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace parley {
+
+namespace websocket = boost::beast::websocket;
+
+/// What a wait for a message ended with.
+enum class receive_status {
+    message,     ///< a text message came
+    timed_out,   ///< none came before the deadline
+    binary,      ///< a binary message came, and binary is never meant
+    too_big,     ///< a message over the limit came; the close frame (1009) has been sent
+    peer_closed, ///< the peer closed the line, or it broke
+    stopping,    ///< the server is shutting down
+    closing,     ///< somebody asked for this session to end (`session_handle::close`)
+};
+
+struct received {
+    receive_status status = receive_status::message;
+    std::string text; ///< the message, when there is one
+};
+
+/// The limits of one connection.
+struct channel_limits {
+    std::size_t max_message = 64 * 1024;             ///< bytes of one incoming message
+    std::size_t max_waiting_in = 16;                 ///< messages read ahead of the conversation
+    std::size_t max_waiting_out = 1024 * 1024;       ///< bytes waiting for a slow reader
+    std::chrono::milliseconds write_timeout{10'000}; ///< how long the peer may take to read
+    std::chrono::milliseconds close_timeout{2'000};  ///< how long it may take to answer a close
+    std::chrono::milliseconds ping_interval{0}; ///< 0: no pings; else a peer that does not answer
+                                                ///< one before the next is gone
+    bool discard_unexpected = false; ///< drop what arrives while the conversation is not receiving
+};
+
+/// A connection on its one executor. Nothing here is thread-safe except `post`, which runs a
+/// function on the executor; it is kept alive by whoever still works on it.
+template <class Transport>
+class channel : public std::enable_shared_from_this<channel<Transport>> {
+  public:
+    using stream_type = typename Transport::stream_type;
+    using timer_type = typename Transport::timer_type;
+
+    /// \param owner keeps `transport` and `limits` alive for as long as anything of this connection
+    /// is still running.
+    channel(std::shared_ptr<void const> owner, Transport& transport, stream_type stream,
+            channel_limits const& limits)
+        : owner_(std::move(owner)), executor_(stream.get_executor()), transport_(transport),
+          limits_(limits), address_(stream.peer_address()), alarm_(transport.make_timer(executor_)),
+          ws_(std::move(stream)) {}
+
+    executor get_executor() const { return executor_; }
+    stream_type& stream() { return ws_.next_layer(); }
+    std::string const& peer_address() const { return address_; }
+    channel_limits const& limits() const { return limits_; }
+    time_point now() const { return transport_.now(); }
+
+    /// Runs `f(channel&)` on this connection's executor. Thread-safe.
+    template <class F>
+    void post(F f) {
+        asio::post(executor_, [self = this->shared_from_this(), call = std::move(f)]() mutable {
+            call(*self);
+        });
+    }
+
+    // ---- Waiting ------------------------------------------------------------------------------
+
+    /// Closes the stream at `deadline` unless `disarm` is called first: a bound on any operation of
+    /// the stream itself.
+    void arm(time_point deadline) {
+        disarm();
+        alarm_.timer().expires_at(deadline);
+        wait_armed(++arming_);
+    }
+
+    void disarm() {
+        ++arming_;
+        alarm_.notify();
+    }
+
+    /// True when an armed deadline has passed and ended the stream.
+    [[nodiscard]] bool expired() const { return expired_; }
+
+    /// Suspends until `ready()` holds or the deadline passes; false when it passed first. `ready`
+    /// is looked at again whenever `notify` is called. One coroutine waits at a time.
+    template <class Ready>
+    task<bool> wait_until(time_point deadline, Ready ready) {
+        return alarm_.wait_until(deadline, std::move(ready));
+    }
+
+    /// Makes whoever is in `wait_until` look again.
+    void notify() { alarm_.notify(); }
+
+    /// Watches for the peer to leave, or to speak out of turn, while it waits in a queue.
+    void watch_departure() {
+        watching_ = true;
+        stream().async_wait_readable(
+            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
+                if (ec || !self->watching_) return;
+                self->departed_ = true;
+                self->notify();
+            }));
+    }
+
+    void stop_watching() {
+        if (!std::exchange(watching_, false)) return;
+        stream().cancel_wait();
+    }
+
+    [[nodiscard]] bool departed() const { return departed_; }
+
+    // ---- Ending -------------------------------------------------------------------------------
+
+    /// Asks the connection to end: a conversation gets `receive_status::stopping`, and a peer that
+    /// is not yet in one is answered or dropped.
+    void request_stop() {
+        stopping_ = true;
+        if (idle_) close_stream();
+        notify();
+    }
+
+    [[nodiscard]] bool stopping() const { return stopping_; }
+
+    /// While idle (no request has begun), a stop ends the connection at once.
+    void set_idle(bool idle) {
+        idle_ = idle;
+        if (idle_ && stopping_) close_stream();
+    }
+
+    void request_close(close_reason reason) {
+        if (!close_requested_) close_requested_ = std::move(reason);
+        notify();
+    }
+
+    [[nodiscard]] std::optional<close_reason> const& close_requested() const {
+        return close_requested_;
+    }
+
+    /// Ends the stream at once.
+    void close_stream() {
+        broken_ = true;
+        stream().close();
+        if (ping_timer_) ping_timer_->cancel();
+        notify();
+    }
+
+    // ---- Messages -----------------------------------------------------------------------------
+
+    /// Answers the upgrade. From here on the peer speaks WebSocket.
+    task<error_code> accept_upgrade(http_request const& request, std::string subprotocol) {
+        ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
+                                                       websocket::stream_base::none(), false});
+        ws_.read_message_max(limits_.max_message);
+        ws_.text(true);
+        if (!subprotocol.empty()) {
+            ws_.set_option(websocket::stream_base::decorator(
+                [p = std::move(subprotocol)](websocket::response_type& response) {
+                    response.set(http::field::sec_websocket_protocol, p);
+                }));
+        }
+        arm(now() + limits_.write_timeout);
+        auto [ec] = co_await ws_.async_accept(request, asio::as_tuple(use_task));
+        disarm();
+        if (ec) co_return ec;
+        upgraded_ = true;
+        spawn_reader();
+        if (limits_.ping_interval.count() > 0) spawn_heartbeat();
+        co_return error_code{};
+    }
+
+    /// The next message, or why there is none.
+    task<received> receive(time_point deadline) {
+        if (limits_.discard_unexpected) inbox_.clear();
+        receiving_ = true;
+        co_await wait_until(deadline, [this] {
+            return !inbox_.empty() || read_ended_ || broken_ || stopping_ || close_requested_;
+        });
+        receiving_ = false;
+        if (stopping_) co_return received{receive_status::stopping, {}};
+        if (close_requested_) co_return received{receive_status::closing, {}};
+        if (!inbox_.empty()) {
+            auto message = std::move(inbox_.front());
+            inbox_.pop_front();
+            if (!reading_ && !read_ended_) spawn_reader();
+            co_return message;
+        }
+        if (read_ended_ || broken_) co_return received{end_status_, {}};
+        co_return received{receive_status::timed_out, {}};
+    }
+
+    /// Sends one text message and waits until the transport has taken it. False when the line is
+    /// broken, or the peer has not read for `write_timeout`; then the stream is closed.
+    task<bool> send(std::string text) {
+        if (!enqueue(std::make_shared<std::string const>(std::move(text)))) co_return false;
+        co_return co_await flush();
+    }
+
+    /// Puts a message behind those already waiting; messages may be shared among connections. False
+    /// when the line is broken, or when too much waits for a peer that does not read: such a peer
+    /// is disconnected rather than let it cost memory.
+    bool enqueue(std::shared_ptr<std::string const> text) {
+        if (broken_ || !upgraded_ || closing_) return false;
+        if (waiting_out_ + text->size() > limits_.max_waiting_out) {
+            close_stream();
+            return false;
+        }
+        waiting_out_ += text->size();
+        outbox_.push_back(std::move(text));
+        if (!writing_) spawn_writer();
+        return true;
+    }
+
+    /// Sends the close frame and waits, for at most `close_timeout`, until the peer has answered.
+    task<> close(close_reason reason) {
+        co_await flush();
+        closing_ = true;
+        if (!broken_ && !read_ended_) {
+            close_done_ = false;
+            asio::co_spawn(executor_, close_loop(std::move(reason), this->shared_from_this()),
+                           asio::detached);
+        }
+        auto const at_rest = [this] { return close_done_ && !reading_ && !writing_; };
+        if (co_await wait_until(now() + limits_.close_timeout, at_rest)) co_return;
+        close_stream();
+        co_await wait_until(no_deadline, at_rest);
+    }
+
+  private:
+    using self_ptr = std::shared_ptr<channel>;
+
+    void wait_armed(unsigned armed) {
+        alarm_.timer().async_wait(
+            asio::bind_executor(executor_, [self = this->shared_from_this(), armed](error_code ec) {
+                if (armed != self->arming_) return;
+                if (ec) return self->wait_armed(armed); // woken by `notify`: not yet
+                self->expired_ = true;
+                self->close_stream();
+            }));
+    }
+
+    task<bool> flush() {
+        bool const flushed = co_await wait_until(now() + limits_.write_timeout, [this] {
+            return broken_ || (outbox_.empty() && !writing_);
+        });
+        if (!flushed) close_stream();
+        co_return !broken_;
+    }
+
+    void spawn_reader() {
+        reading_ = true;
+        asio::co_spawn(executor_, read_loop(this->shared_from_this()), asio::detached);
+    }
+
+    void spawn_writer() {
+        writing_ = true;
+        asio::co_spawn(executor_, write_loop(this->shared_from_this()), asio::detached);
+    }
+
+    void spawn_heartbeat() {
+        ws_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
+            if (kind == websocket::frame_type::pong) ponged_ = true;
+        });
+        ping_timer_.emplace(transport_.make_timer(executor_));
+        asio::co_spawn(executor_, heartbeat_loop(this->shared_from_this()), asio::detached);
+    }
+
+    // Reads ahead, so that pings are answered and a departure is noticed whatever the conversation
+    // is doing. Stops reading while the inbox is full: the peer's own flow control then holds it.
+    task<> read_loop(self_ptr) {
+        boost::beast::flat_buffer buffer;
+        while (inbox_.size() < limits_.max_waiting_in) {
+            auto [ec, n] = co_await ws_.async_read(buffer, asio::as_tuple(use_task));
+            if (ec) {
+                end_status_ = ec == websocket::error::message_too_big ? receive_status::too_big
+                                                                      : receive_status::peer_closed;
+                read_ended_ = true;
+                break;
+            }
+            if (!closing_ && (receiving_ || !limits_.discard_unexpected)) keep(buffer, n);
+            buffer.clear();
+            buffer.shrink_to_fit();
+        }
+        reading_ = false;
+        notify();
+    }
+
+    void keep(boost::beast::flat_buffer const& buffer, std::size_t n) {
+        if (ws_.got_text()) {
+            inbox_.push_back({receive_status::message,
+                              std::string(static_cast<char const*>(buffer.data().data()), n)});
+        } else {
+            inbox_.push_back({receive_status::binary, {}});
+        }
+        // One message answers one receive: a second one that came with it is out of turn.
+        if (limits_.discard_unexpected) receiving_ = false;
+        notify();
+    }
+
+    task<> write_loop(self_ptr) {
+        while (!outbox_.empty() && !broken_) {
+            auto const text = outbox_.front();
+            auto [ec, n] = co_await ws_.async_write(asio::buffer(*text), asio::as_tuple(use_task));
+            static_cast<void>(n);
+            if (ec) {
+                close_stream();
+                break;
+            }
+            outbox_.pop_front();
+            waiting_out_ -= text->size();
+        }
+        writing_ = false;
+        notify();
+    }
+
+    task<> close_loop(close_reason reason, self_ptr) {
+        // A paused reader would never see the peer's answer.
+        inbox_.clear();
+        if (!reading_ && !read_ended_) spawn_reader();
+        websocket::close_reason frame(reason.code);
+        frame.reason.assign(reason.text.data(), std::min<std::size_t>(reason.text.size(), 123));
+        auto [ec] = co_await ws_.async_close(frame, asio::as_tuple(use_task));
+        static_cast<void>(ec); // a peer that is gone already is as good as closed
+        close_done_ = true;
+        notify();
+    }
+
+    task<> heartbeat_loop(self_ptr) {
+        websocket::ping_data const empty;
+        while (!broken_ && !read_ended_) {
+            if (!std::exchange(ponged_, false)) {
+                close_stream();
+                co_return;
+            }
+            ping_timer_->expires_at(now() + limits_.ping_interval);
+            auto [ping_failed] = co_await ws_.async_ping(empty, asio::as_tuple(use_task));
+            if (ping_failed || broken_) co_return;
+            auto [cancelled] = co_await ping_timer_->async_wait(asio::as_tuple(use_task));
+            if (cancelled) co_return;
+        }
+    }
+
+    std::shared_ptr<void const> owner_;
+    executor executor_;
+    Transport& transport_;
+    channel_limits const& limits_;
+    std::string address_;
+    detail::alarm<timer_type> alarm_;
+    std::optional<timer_type> ping_timer_;
+    websocket::stream<stream_type, false> ws_;
+    std::deque<received> inbox_;
+    std::deque<std::shared_ptr<std::string const>> outbox_;
+    std::size_t waiting_out_ = 0;
+    std::optional<close_reason> close_requested_;
+    receive_status end_status_ = receive_status::peer_closed;
+    unsigned arming_ = 0;
+    bool expired_ = false;
+    bool watching_ = false;
+    bool departed_ = false;
+    bool upgraded_ = false;
+    bool receiving_ = false;
+    bool read_ended_ = false;
+    bool reading_ = false;
+    bool writing_ = false;
+    bool closing_ = false;
+    bool close_done_ = true;
+    bool broken_ = false;
+    bool stopping_ = false;
+    bool idle_ = true;
+    bool ponged_ = true;
+};
+
+} // namespace parley

@@ -1,0 +1,519 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// `basic_handshake_server`: one connection's way from accept to close, composed from policies.
+///
+///     accept → transport handshake → HTTP head → route → identify → admission → 101
+///            → conversation → close
+
+#include <parley/channel.hpp>
+#include <parley/concepts.hpp>
+#include <parley/detail/alarm.hpp>
+#include <parley/http.hpp>
+#include <parley/policy_set.hpp>
+#include <parley/registry.hpp>
+#include <parley/session.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace parley {
+
+enum class severity { debug, info, warning, error };
+
+/// What every server has, whatever its policies.
+struct server_options {
+    std::string path = "/ws"; ///< where the WebSocket is; upgrades elsewhere get 404
+    std::chrono::milliseconds head_timeout{10'000}; ///< from accept to a complete request
+    std::size_t max_head = 16 * 1024;               ///< bytes of a request's head
+    std::size_t max_body = 64 * 1024;               ///< bytes of a request's body, for HTTP routes
+    std::size_t max_connections = 10'000; ///< beyond it, peers wait in the kernel to be accepted
+    channel_limits limits;                ///< of each connection
+    std::function<void(severity, std::string_view)> log; ///< called from any thread; may be empty
+};
+
+/// A server for `Conversation`, composed of policies of which there is at most one of each kind, in
+/// any order (policy_set.hpp says what stands in for a missing one).
+///
+/// Start it on a caller's `io_context`, run by one thread, and end it with `async_stop`; or on
+/// threads of its own, and end it with `stop` or the destructor.
+template <class Conversation, class... Policies>
+class basic_handshake_server {
+  public:
+    using policies_type = policy_set<Policies...>;
+    using transport_type = typename policies_type::transport_type;
+    using listener_type = typename transport_type::listener_type;
+    using endpoint_type = typename transport_type::endpoint_type;
+    using channel_type = channel<transport_type>;
+    using session_type = session<policies_type, identity_type<Conversation>>;
+    using handle_type = session_handle<channel_type>;
+
+    /// \param policies the policies that are not to be made by default, in any order.
+    template <class... Given>
+    explicit basic_handshake_server(server_options options, Conversation conversation,
+                                    Given... policies)
+        : core_(std::make_shared<core>(std::move(options), std::move(conversation),
+                                       std::make_tuple(std::move(policies)...))) {}
+
+    basic_handshake_server(basic_handshake_server&&) = delete;
+
+    /// Stops a server that runs on threads of its own; one on a caller's `io_context` must have
+    /// been stopped.
+    ~basic_handshake_server() { stop(std::chrono::seconds{0}); }
+
+    /// Serves plain HTTP beside the WebSocket. Before `start` only.
+    void route(http::verb method, std::string path, route_handler handler) {
+        core_->routes.add(method, std::move(path), std::move(handler));
+    }
+
+    /// Starts on the caller's context, which one thread runs. Fails with the system's own error.
+    result<void> start(asio::io_context& context, endpoint_type const& endpoint) {
+        auto listener = core_->policies.transport.listen(context.get_executor(), endpoint);
+        if (!listener) return listener.error();
+        start(context, std::move(*listener));
+        return {};
+    }
+
+    /// Starts on the caller's context with a listener that is already listening.
+    void start(asio::io_context& context, listener_type listener) {
+        core_->start({context.get_executor()}, std::move(listener));
+    }
+
+    /// Starts on `threads` threads of its own, each with its own `io_context`.
+    result<void> start(endpoint_type const& endpoint, unsigned threads) {
+        make_contexts(threads);
+        auto listener =
+            core_->policies.transport.listen(contexts_.front()->get_executor(), endpoint);
+        if (!listener) {
+            contexts_.clear();
+            return listener.error();
+        }
+        run(std::move(*listener));
+        return {};
+    }
+
+    /// The port it listens on; 0 before the start, or where the transport has none.
+    [[nodiscard]] std::uint16_t port() const { return core_->port; }
+
+    /// The sessions between upgrade and close, oldest first. Thread-safe.
+    [[nodiscard]] std::vector<session_info> active_sessions() const {
+        return core_->sessions.sessions();
+    }
+
+    /// Handles of the sessions for which `wanted(session_info const&)` holds. Thread-safe.
+    template <class Wanted>
+    [[nodiscard]] std::vector<handle_type> find_sessions(Wanted wanted) const {
+        return core_->sessions.find(std::move(wanted));
+    }
+
+    /// Sends one text to every session. Thread-safe.
+    void broadcast(std::string text) const {
+        auto const shared = std::make_shared<std::string const>(std::move(text));
+        for (auto const& handle : find_sessions([](session_info const&) { return true; })) {
+            handle.send(shared);
+        }
+    }
+
+    /// How many connections there are, sessions or not. Thread-safe.
+    [[nodiscard]] std::size_t connections() const { return core_->sessions.connections(); }
+
+    [[nodiscard]] Conversation& conversation() { return core_->conversation; }
+    [[nodiscard]] policies_type& policies() { return core_->policies; }
+
+    /// Accepts no more, ends waiting peers with 503 and sessions with 1001, and resumes when all
+    /// have gone; those still there after `grace` are cut off.
+    task<> async_stop(std::chrono::milliseconds grace) { return core_->stop(core_, grace); }
+
+    /// The same for a server on threads of its own; returns when they have ended. May be called
+    /// again, and from any thread but the server's own.
+    void stop(std::chrono::milliseconds grace) {
+        if (threads_.empty()) return;
+        asio::co_spawn(contexts_.front()->get_executor(), async_stop(grace), asio::use_future)
+            .get();
+        guards_.clear();
+        for (auto& thread : threads_)
+            thread.join();
+        threads_.clear();
+    }
+
+  private:
+    struct core;
+
+    void make_contexts(unsigned threads) {
+        contexts_.clear();
+        for (unsigned i = 0; i < std::max(threads, 1U); ++i) {
+            contexts_.push_back(std::make_unique<asio::io_context>(1));
+        }
+    }
+
+    void run(listener_type listener) {
+        std::vector<executor> homes;
+        for (auto const& context : contexts_) {
+            homes.push_back(context->get_executor());
+            guards_.emplace_back(context->get_executor());
+        }
+        core_->start(std::move(homes), std::move(listener));
+        for (auto const& context : contexts_) {
+            threads_.emplace_back([&io = *context] { io.run(); });
+        }
+    }
+
+    // Order matters: the contexts destroy suspended coroutines, which use the core.
+    std::shared_ptr<core> core_;
+    std::vector<std::unique_ptr<asio::io_context>> contexts_;
+    std::vector<asio::executor_work_guard<executor>> guards_;
+    std::vector<std::thread> threads_;
+};
+
+/// Everything that a connection's coroutines use; they keep it alive.
+template <class Conversation, class... Policies>
+struct basic_handshake_server<Conversation, Policies...>::core
+    : std::enable_shared_from_this<core> {
+    using channel_ptr = std::shared_ptr<channel_type>;
+    using core_ptr = std::shared_ptr<core>;
+    using alarm_type = detail::alarm<typename transport_type::timer_type>;
+    using buffer_type = boost::beast::flat_buffer;
+    using identity_result = result<identified<identity_type<Conversation>>, http_response>;
+
+    template <class... Given>
+    core(server_options o, Conversation c, std::tuple<Given...> given)
+        : options(std::move(o)), conversation(std::move(c)), policies(std::move(given)) {
+        if constexpr (requires { Conversation::discard_unexpected; }) {
+            options.limits.discard_unexpected = Conversation::discard_unexpected;
+        }
+    }
+
+    server_options options;
+    Conversation conversation;
+    policies_type policies;
+    route_table routes;
+    registry<channel_type> sessions;
+
+    std::vector<executor> homes; // where connections live, in turn; the first has the acceptor
+    std::optional<listener_type> listener;
+    std::uint16_t port = 0;
+    std::optional<alarm_type> accept_alarm; // room for one more connection, or a stop
+    std::optional<alarm_type> stop_alarm;   // everybody has gone
+    std::atomic<bool> awaited{false};       // somebody waits for connections to end
+    bool accepting = false;                 // this and the next are used on the first home only
+    bool stopping = false;
+
+    void log(severity level, std::string_view text) const {
+        if (options.log) options.log(level, text);
+    }
+
+    [[nodiscard]] time_point after(std::chrono::milliseconds timeout) const {
+        return policies.transport.now() + timeout;
+    }
+
+    // ---- Starting, accepting, stopping: on the first home -------------------------------------
+
+    void start(std::vector<executor> on, listener_type from) {
+        homes = std::move(on);
+        listener.emplace(std::move(from));
+        port = listener->port();
+        accept_alarm.emplace(policies.transport.make_timer(homes.front()));
+        stop_alarm.emplace(policies.transport.make_timer(homes.front()));
+        accepting = true;
+        asio::co_spawn(homes.front(), accept_loop(this->shared_from_this()), asio::detached);
+    }
+
+    task<> accept_loop(core_ptr) {
+        for (std::size_t turn = 0; !stopping; ++turn) {
+            if (!has_room()) co_await wait_for_room();
+            if (stopping) break;
+            auto stream = co_await listener->accept(homes[turn % homes.size()]);
+            if (stopping) break;
+            if (stream) {
+                receive_connection(std::move(*stream));
+            } else {
+                // Out of descriptors or memory: what ends connections will mend it.
+                log(severity::warning, "cannot accept: " + stream.error().message());
+                co_await accept_alarm->wait_until(after(std::chrono::milliseconds{100}),
+                                                  [this] { return stopping; });
+            }
+        }
+        accepting = false;
+        stop_alarm->notify();
+    }
+
+    [[nodiscard]] bool has_room() const { return sessions.connections() < options.max_connections; }
+
+    task<> wait_for_room() {
+        awaited = true;
+        co_await accept_alarm->wait_until(no_deadline, [this] { return stopping || has_room(); });
+        awaited = stopping;
+    }
+
+    template <class Accepted>
+    void receive_connection(Accepted accepted) {
+        auto line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
+                                                   policies.transport.wrap(std::move(accepted)),
+                                                   options.limits);
+        sessions.add(line);
+        asio::co_spawn(line->get_executor(), serve(this->shared_from_this(), line), asio::detached);
+    }
+
+    task<> stop(core_ptr, std::chrono::milliseconds grace) {
+        if (!listener) co_return;
+        stopping = true;
+        awaited = true;
+        listener->close();
+        accept_alarm->notify();
+        sessions.post_to_all([](channel_type& line) { line.request_stop(); });
+        auto const gone = [this] { return !accepting && sessions.connections() == 0; };
+        if (co_await stop_alarm->wait_until(after(grace), gone)) co_return;
+        sessions.post_to_all([](channel_type& line) { line.close_stream(); });
+        co_await stop_alarm->wait_until(no_deadline, gone);
+    }
+
+    void forget(channel_type const& line) {
+        sessions.remove(&line);
+        if (!awaited) return;
+        asio::post(homes.front(), [self = this->shared_from_this()] {
+            self->accept_alarm->notify();
+            self->stop_alarm->notify();
+        });
+    }
+
+    // ---- The line: on the connection's own home -----------------------------------------------
+
+    task<> serve(core_ptr, channel_ptr line) {
+        try {
+            co_await serve_requests(line);
+        } catch (std::exception const& e) {
+            log(severity::error, std::string("connection failed: ") + e.what());
+        }
+        line->disarm();
+        line->close_stream();
+        forget(*line);
+    }
+
+    task<> serve_requests(channel_ptr line) {
+        line->arm(after(options.head_timeout));
+        if (co_await line->stream().handshake()) co_return;
+        buffer_type buffer(options.max_head + options.max_body);
+        for (;;) {
+            auto request = co_await read_request(*line, buffer);
+            if (!request) co_return;
+            if (websocket::is_upgrade(*request)) {
+                bool const spoke_early = buffer.size() != 0;
+                buffer = buffer_type();
+                co_await serve_upgrade(line, std::move(*request), spoke_early);
+                co_return;
+            }
+            if (!co_await serve_route(*line, *request)) co_return;
+            line->arm(after(options.head_timeout));
+        }
+    }
+
+    /// A whole request, or nothing after the peer has been told what was wrong, or has gone.
+    task<std::optional<http_request>> read_request(channel_type& line, buffer_type& buffer) {
+        http::request_parser<http::string_body> parser;
+        parser.header_limit(static_cast<std::uint32_t>(options.max_head));
+        parser.body_limit(options.max_body);
+        line.set_idle(true);
+        auto [head_error, head_size] = co_await http::async_read_header(
+            line.stream(), buffer, parser, asio::as_tuple(use_task));
+        line.set_idle(false);
+        error_code ec = head_error;
+        if (!ec && !parser.is_done()) {
+            auto [body_error, body_size] =
+                co_await http::async_read(line.stream(), buffer, parser, asio::as_tuple(use_task));
+            ec = body_error;
+        }
+        if (!ec) co_return parser.release();
+        if (auto refusal = refusal_of(ec)) co_await refuse(line, {}, std::move(*refusal));
+        co_return std::nullopt;
+    }
+
+    static std::optional<http_response> refusal_of(error_code ec) {
+        if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
+            return make_error_response(http::status::request_header_fields_too_large,
+                                       "the request's head is too large");
+        }
+        if (ec == http::error::body_limit) {
+            return make_error_response(http::status::payload_too_large,
+                                       "the request's body is too large");
+        }
+        bool const malformed = ec.category() == make_error_code(http::error::bad_method).category();
+        if (!malformed || ec == http::error::end_of_stream || ec == http::error::partial_message) {
+            return std::nullopt;
+        }
+        return make_error_response(http::status::bad_request, "malformed request");
+    }
+
+    /// Answers a plain request; false when the connection ends with it.
+    task<bool> serve_route(channel_type& line, http_request const& request) {
+        auto const found = routes.find(request.method(), path_of(request));
+        http_response response;
+        if (found.handler != nullptr) {
+            response = co_await call(*found.handler, request, line.peer_address());
+        } else if (found.path_known) {
+            response = make_error_response(http::status::method_not_allowed,
+                                           "this method is not served here");
+        } else if (path_of(request) == options.path) {
+            response = make_error_response(http::status::upgrade_required,
+                                           "this is a WebSocket: upgrade to it");
+            response.set(http::field::upgrade, "websocket");
+        } else {
+            response = make_error_response(http::status::not_found, "nothing is served here");
+        }
+        co_return co_await respond(line, request, std::move(response));
+    }
+
+    task<http_response> call(route_handler const& handler, http_request const& request,
+                             std::string const& address) {
+        try {
+            co_return co_await handler(request, route_context{address});
+        } catch (std::exception const& e) {
+            log(severity::error, std::string("route failed: ") + e.what());
+        }
+        co_return make_error_response(http::status::internal_server_error, "internal error");
+    }
+
+    /// False when the connection ends with this response.
+    task<bool> respond(channel_type& line, http_request const& request, http_response response) {
+        bool const keep = request.keep_alive() && !line.stopping();
+        response.version(request.version());
+        response.keep_alive(keep);
+        response.prepare_payload();
+        if (request.method() == http::verb::head) response.body().clear();
+        line.arm(after(options.limits.write_timeout));
+        auto [ec, n] =
+            co_await http::async_write(line.stream(), response, asio::as_tuple(use_task));
+        co_return !ec && keep;
+    }
+
+    /// Answers and ends the connection, so that the answer arrives even if the peer is still
+    /// sending.
+    task<> refuse(channel_type& line, http_request request, http_response response) {
+        request.keep_alive(false);
+        co_await respond(line, request, std::move(response));
+        line.arm(after(std::chrono::seconds{1}));
+        co_await line.stream().shutdown();
+        char scrap[4096];
+        for (int reads = 0; reads < 64; ++reads) {
+            auto [ec, n] = co_await line.stream().async_read_some(asio::buffer(scrap),
+                                                                  asio::as_tuple(use_task));
+            if (ec) break;
+        }
+    }
+
+    /// From a request to upgrade to the close frame.
+    task<> serve_upgrade(channel_ptr line, http_request request, bool spoke_early) {
+        if (auto refusal = fault_of(request, spoke_early)) {
+            co_return co_await refuse(*line, std::move(request), std::move(*refusal));
+        }
+        auto who = co_await identify(*line, request);
+        if (!who) co_return co_await refuse(*line, std::move(request), std::move(who.error()));
+        line->disarm();
+
+        auto const ticket = policies.admission.enter(
+            {line->peer_address(), policies.transport.now(), bell_of(line)});
+        if (ticket.state() == admission_state::queued) co_await wait_for_turn(*line, ticket);
+        if (line->departed()) co_return;
+        if (line->stopping() || ticket.state() != admission_state::admitted) {
+            auto later = make_error_response(http::status::service_unavailable,
+                                             line->stopping() ? "shutting down" : "busy");
+            later.set(http::field::retry_after, std::to_string(ticket.retry_after().count()));
+            co_return co_await refuse(*line, std::move(request), std::move(later));
+        }
+        if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) co_return;
+        request = http_request(); // it may have been kept for hours
+        auto const end = co_await converse(line, std::move(who->identity));
+        co_await line->close(end);
+    }
+
+    std::optional<http_response> fault_of(http_request const& request, bool spoke_early) const {
+        if (path_of(request) != options.path) {
+            return make_error_response(http::status::not_found, "no WebSocket is served here");
+        }
+        if (auto const fault = upgrade_fault(request); !fault.empty()) {
+            auto response = make_error_response(http::status::bad_request, fault);
+            response.set(http::field::sec_websocket_version, "13");
+            return response;
+        }
+        if (spoke_early) {
+            return make_error_response(http::status::bad_request,
+                                       "data before the upgrade was answered");
+        }
+        return std::nullopt;
+    }
+
+    task<identity_result> identify(channel_type& line, http_request const& request) {
+        if constexpr (requires { typename Conversation::identity; }) {
+            upgrade_context<policies_type> context{policies, line.peer_address()};
+            co_return co_await conversation.identify(request, context);
+        } else {
+            co_return identified<identity_type<Conversation>>{};
+        }
+    }
+
+    static std::function<void()> bell_of(channel_ptr const& line) {
+        return [weak = std::weak_ptr<channel_type>(line)] {
+            if (auto const l = weak.lock()) l->post([](channel_type& c) { c.notify(); });
+        };
+    }
+
+    template <class Ticket>
+    task<> wait_for_turn(channel_type& line, Ticket const& ticket) {
+        line.watch_departure();
+        co_await line.wait_until(after(ticket.wait_limit()), [&] {
+            return line.departed() || line.stopping() ||
+                   ticket.state() == admission_state::admitted;
+        });
+        line.stop_watching();
+    }
+
+    task<close_reason> converse(channel_ptr line, identity_type<Conversation> who) {
+        static_assert(offers_call_operator());
+        close_reason end(close_code::internal_error, "internal error");
+        session_type session(policies, sessions, line, std::move(who));
+        try {
+            end = co_await conversation(session);
+        } catch (std::exception const& e) {
+            log(severity::error, "session " + session.id() + " failed: " + e.what());
+        }
+        sessions.update_session(line.get(), [](session_info& info) {
+            if (info.status == session_status::active) info.status = session_status::terminated;
+        });
+        co_return end;
+    }
+
+    static constexpr bool offers_call_operator() {
+        if constexpr (!conversation_policy<Conversation, session_type>) {
+            return sizeof(errors::conversation_lacks_call_operator<Conversation>) != 0;
+        }
+        return true;
+    }
+};
+
+} // namespace parley
