@@ -254,7 +254,8 @@ struct codec<T> {
     static boost::json::value encode(T v) { return v; }
 };
 
-/// A finite number; one that is not is written as null, as ECMAScript does.
+/// A finite number; one that is not is written as null, as ECMAScript does. From a text, a fraction
+/// may differ from the nearest double in its last bit: Boost.JSON's parser rounds more than once.
 template <>
 struct codec<double> {
     static result<double, problem> decode(boost::json::value const& v) {
