@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace parley::consent {
 
@@ -92,7 +93,7 @@ namespace detail {
 /// What is wrong with a string that the broker is going to store, log and pass on.
 inline std::optional<problem> find_problem(std::string_view path, std::string_view text,
                                            std::size_t max_size) {
-    auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+    auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     std::string found;
     if (text.empty() || text.size() > max_size) {
         found = std::to_string(text.size()) + " bytes";
