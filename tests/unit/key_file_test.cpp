@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <parley/crypto/key_file.hpp>
-#include <parley/random.hpp>
+
+#include "../support/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -14,15 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A directory of its own for each test.
 struct scratch {
-    fs::path directory = fs::temp_directory_path() / ("parley-" + parley::random_uuid());
+    parley::test::temporary_directory directory;
     fs::path file = directory / "agent.jwk";
-
-    scratch() { fs::create_directory(directory); }
-    scratch(scratch const&) = delete;
-    scratch& operator=(scratch const&) = delete;
-    ~scratch() { fs::remove_all(directory); }
 
     [[nodiscard]] std::string text() const {
         std::ifstream in(file);
@@ -85,13 +80,13 @@ BOOST_AUTO_TEST_CASE(a_key_is_never_overwritten) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_or_read_is_said) {
-    auto const nowhere = directory / "missing" / "agent.jwk";
+    auto const nowhere = directory.path() / "missing" / "agent.jwk";
     BOOST_TEST(parley::save_key(nowhere, parley::ed25519_key::generate()).error().found ==
                "No such file or directory");
     BOOST_TEST(parley::load_key(nowhere).error().text() ==
                nowhere.string() +
                    ": expected a readable key file, found No such file or directory");
-    BOOST_TEST(parley::load_key(directory).error().found == "Is a directory");
+    BOOST_TEST(parley::load_key(directory.path()).error().found == "Is a directory");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_key_file_is_said_without_its_secret) {
