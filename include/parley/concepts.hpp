@@ -21,6 +21,8 @@
 #include <concepts>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace parley {
 
@@ -150,13 +152,13 @@ concept has_post = requires(P& policy, audit_record record) {
 };
 
 template <class P>
-concept has_append = requires(P& policy, audit_record record) {
-    { policy.append(std::move(record)) } -> std::same_as<task<result<std::uint64_t>>>;
+concept has_append = requires(P& policy, std::vector<audit_record> records) {
+    { policy.append(std::move(records)) } -> std::same_as<task<result<std::uint64_t>>>;
 };
 
 /// What happened, provably. Records are kept in the order of the calls. `post` does not wait;
-/// `append` resumes when its record, and every earlier one, is durable, with its sequence number.
-/// Called from every I/O thread; never blocks it.
+/// `append` adds all its records or none, and resumes when they, and every earlier one, are
+/// durable, with the sequence number of the last. Called from every I/O thread; never blocks it.
 template <class P>
 concept audit_policy = has_post<P> && has_append<P>;
 

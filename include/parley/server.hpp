@@ -55,8 +55,9 @@ struct server_options {
     std::size_t max_head = 16 * 1024;               ///< bytes of a request's head
     std::size_t max_body = 64 * 1024;               ///< bytes of a request's body, for HTTP routes
     std::size_t max_connections = 10'000; ///< beyond it, peers wait in the kernel to be accepted
-    channel_limits limits;                ///< of each connection
-    std::function<void(severity, std::string_view)> log; ///< called from any thread; may be empty
+    channel_limits limits{};              ///< of each connection
+    std::function<void(severity, std::string_view)> log =
+        {}; ///< called from any thread; may be empty
 };
 
 /// A server for `Conversation`, composed of policies of which there is at most one of each kind, in

@@ -28,7 +28,9 @@ inline audit_record handshake_started(std::string const& session_id, std::string
 inline audit_record handshake_completed(std::string const& session_id, std::string const& patient,
                                         std::string const& relationship_id, std::string_view status,
                                         std::string const& provider_npi) {
-    return {"connection", "connection.handshake_completed", patient,
+    return {"connection",
+            "connection.handshake_completed",
+            patient,
             {{"session_id", session_id},
              {"relationship_id", relationship_id},
              {"status", boost::json::string_view(status.data(), status.size())},
@@ -38,7 +40,9 @@ inline audit_record handshake_completed(std::string const& session_id, std::stri
 /// \param provider_npi is `unknown` before it is known.
 inline audit_record handshake_failed(std::string const& session_id, std::string const& patient,
                                      std::string_view error, std::string const& provider_npi) {
-    return {"connection", "connection.handshake_failed", patient,
+    return {"connection",
+            "connection.handshake_failed",
+            patient,
             {{"session_id", session_id},
              {"error", boost::json::string_view(error.data(), error.size())},
              {"provider_npi", provider_npi}}};
@@ -53,7 +57,9 @@ inline audit_record relationship_established(std::string const& patient,
                                              std::string const& provider_npi,
                                              std::vector<std::string> const& consented_actions) {
     boost::json::array actions(consented_actions.begin(), consented_actions.end());
-    return {"consent", "consent.relationship_established", patient,
+    return {"consent",
+            "consent.relationship_established",
+            patient,
             {{"relationship_id", relationship_id},
              {"provider_npi", provider_npi},
              {"consented_actions", std::move(actions)}}};
@@ -62,7 +68,9 @@ inline audit_record relationship_established(std::string const& patient,
 inline audit_record relationship_terminated(std::string const& provider_npi,
                                             std::string const& relationship_id,
                                             std::string const& reason) {
-    return {"termination", "termination.relationship_terminated", provider_npi,
+    return {"termination",
+            "termination.relationship_terminated",
+            provider_npi,
             {{"relationship_id", relationship_id}, {"reason", reason}}};
 }
 

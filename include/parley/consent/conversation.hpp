@@ -67,7 +67,7 @@ class conversation {
         std::chrono::milliseconds auth_timeout{10'000};
         std::chrono::milliseconds challenge_timeout{30'000};
         /// Called once for each handshake, from its thread; may be empty.
-        std::function<void(handshake_outcome const&)> on_outcome;
+        std::function<void(handshake_outcome const&)> on_outcome = {};
     };
 
     explicit conversation(options o) : options_(std::move(o)) {}
@@ -86,7 +86,8 @@ class conversation {
     [[nodiscard]] std::string endpoint_of(provider const& p) const {
         if (p.endpoint_url && !p.endpoint_url->empty()) return *p.endpoint_url;
         std::string_view base = options_.endpoint_url;
-        while (base.ends_with('/')) base.remove_suffix(1);
+        while (base.ends_with('/'))
+            base.remove_suffix(1);
         return std::string(base) + "/ws/provider/" + p.npi;
     }
 
@@ -103,14 +104,14 @@ class conversation {
 template <class Session>
 class conversation::handshake {
   public:
-    static task<close_reason> run(conversation& broker, Session& session) {
-        handshake self(broker, session);
+    static task<close_reason> run(conversation& owner, Session& session) {
+        handshake self(owner, session);
         co_return co_await self.converse();
     }
 
   private:
-    handshake(conversation& broker, Session& session)
-        : broker_(broker), options_(broker.options_), session_(session) {}
+    handshake(conversation& owner, Session& session)
+        : broker_(owner), options_(owner.options_), session_(session) {}
 
     // §3, in its order.
     task<close_reason> converse() {
@@ -211,16 +212,20 @@ class conversation::handshake {
         };
         auto const outcome = co_await session_.storage().write(work);
         if (!outcome) {
-            for (auto const& record : settled) broker_.settled_.add(record);
+            for (auto const& record : settled)
+                broker_.settled_.add(record);
             co_return co_await fail(outcome.error());
         }
         using kind = establish_outcome::kind;
         switch (outcome->how) {
-        case kind::provider_gone: co_return co_await fail_provider_not_found();
-        case kind::key_mismatch: co_return co_await fail_key_mismatch();
+        case kind::provider_gone:
+            co_return co_await fail_provider_not_found();
+        case kind::key_mismatch:
+            co_return co_await fail_key_mismatch();
         case kind::existing:
             co_return co_await complete(outcome->is->relationship_id, "existing", {});
-        case kind::created: break;
+        case kind::created:
+            break;
         }
         std::vector<audit_record> first;
         first.push_back(std::move(created));
@@ -230,8 +235,8 @@ class conversation::handshake {
     /// Writes the audit entries, waits until they are durable, and only then tells the peer.
     task<close_reason> complete(std::string const& relationship_id, std::string_view status,
                                 std::vector<audit_record> entries, std::string outbox_id = {}) {
-        entries.push_back(handshake_completed(session_.id(), patient_, relationship_id, status,
-                                              provider_npi_));
+        entries.push_back(
+            handshake_completed(session_.id(), patient_, relationship_id, status, provider_npi_));
         auto const written = co_await session_.audit().append(std::move(entries));
         if (!written) co_return co_await fail(written.error());
         if (!outbox_id.empty()) broker_.settled_.add({std::move(outbox_id), std::nullopt});
@@ -247,7 +252,8 @@ class conversation::handshake {
     /// Ends a handshake whose next message did not come, or was not the one to come.
     task<close_reason> give_up(receive_failure why) {
         switch (why.status) {
-        case receive_status::timed_out: co_return co_await time_out();
+        case receive_status::timed_out:
+            co_return co_await time_out();
         case receive_status::message:
             co_return co_await fail(failure::invalid_message, why.what.text(),
                                     close_codes::invalid_message);
@@ -260,7 +266,8 @@ class conversation::handshake {
         case receive_status::peer_closed:
             co_return co_await abandon("PEER_DISCONNECTED", close_code::normal);
         case receive_status::stopping:
-        case receive_status::closing: break;
+        case receive_status::closing:
+            break;
         }
         co_return co_await abandon("SHUTTING_DOWN", close_code::going_away);
     }

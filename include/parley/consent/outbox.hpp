@@ -23,8 +23,12 @@ namespace parley::consent {
 
 /// An audit entry as it waits in the database.
 inline outbox_record to_outbox(audit_record const& record, std::string now) {
-    return {random_uuid(), record.category, record.action, record.actor,
-            boost::json::serialize(record.details), std::move(now)};
+    return {random_uuid(),
+            record.category,
+            record.action,
+            record.actor,
+            boost::json::serialize(record.details),
+            std::move(now)};
 }
 
 /// The audit entry that waits in `row`.
