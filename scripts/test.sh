@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Distributed under the Boost Software License, Version 1.0. See LICENSE.
+# Sets up a fresh Debian 12 machine, builds everything, and runs every test: the suites, the
+# independent clients, the consumers, the compile errors, the sanitizers, format and lint.
+# Usage: scripts/test.sh [step ...]; without steps, all of them in this order:
+steps=(release asan tsan format tidy)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -eq 0 ] || steps=("$@")
+
+scripts/setup.sh test
+
+say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+# Builds a preset and runs its tests; more arguments go to ctest.
+suite() {
+    local preset=$1
+    shift
+    say "$preset: configure and build"
+    cmake --preset "$preset" >/dev/null
+    cmake --build --preset "$preset"
+    say "$preset: test"
+    ctest --preset "$preset" --no-tests=error "$@"
+}
+
+for step in "${steps[@]}"; do
+    case "$step" in
+        release)
+            (cd tests/e2e && npm ci --silent --no-audit --no-fund)
+            suite release
+            ;;
+        asan | tsan) suite "$step" -L sanitized ;;
+        format)
+            say "format"
+            git ls-files '*.hpp' '*.cpp' | xargs clang-format --dry-run --Werror
+            echo "clang-format: clean"
+            ;;
+        tidy)
+            say "tidy"
+            scripts/tidy.sh
+            ;;
+        *)
+            echo "unknown step '$step'; there are: release asan tsan format tidy" >&2
+            exit 2
+            ;;
+    esac
+done
+say "all passed"
