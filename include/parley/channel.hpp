@@ -148,6 +148,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     [[nodiscard]] bool stopping() const { return stopping_; }
 
+    /// True when the stream has been ended or has failed.
+    [[nodiscard]] bool broken() const { return broken_; }
+
     /// While idle (no request has begun), a stop ends the connection at once.
     void set_idle(bool idle) {
         idle_ = idle;

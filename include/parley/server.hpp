@@ -275,11 +275,16 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     template <class Accepted>
     void receive_connection(Accepted accepted) {
-        auto line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
-                                                   policies.transport.wrap(std::move(accepted)),
-                                                   options.limits);
-        sessions.add(line);
-        asio::co_spawn(line->get_executor(), serve(this->shared_from_this(), line), asio::detached);
+        try {
+            auto line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
+                                                       policies.transport.wrap(std::move(accepted)),
+                                                       options.limits);
+            sessions.add(line);
+            asio::co_spawn(line->get_executor(), serve(this->shared_from_this(), line),
+                           asio::detached);
+        } catch (std::exception const& e) {
+            log(severity::error, std::string("cannot serve a connection: ") + e.what());
+        }
     }
 
     task<> stop(core_ptr, std::chrono::milliseconds grace) {
@@ -309,6 +314,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
     task<> serve(core_ptr, channel_ptr line) {
         try {
             co_await serve_requests(line);
+            if (!line->broken()) {
+                line->arm(after(std::chrono::seconds{1}));
+                co_await line->stream().shutdown();
+            }
         } catch (std::exception const& e) {
             log(severity::error, std::string("connection failed: ") + e.what());
         }
@@ -350,6 +359,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
                 co_await http::async_read(line.stream(), buffer, parser, asio::as_tuple(use_task));
             ec = body_error;
         }
+        line.disarm();
         if (!ec) co_return parser.release();
         if (auto refusal = refusal_of(ec)) co_await refuse(line, {}, std::move(*refusal));
         co_return std::nullopt;
