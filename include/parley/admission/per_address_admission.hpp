@@ -106,7 +106,9 @@ class per_address_admission<Inner>::ticket {
 
     explicit ticket(std::chrono::seconds retry) : retry_after_(retry) {}
     ticket(std::chrono::seconds retry, place counted, typename Inner::ticket inner)
-        : retry_after_(retry), place_(std::move(counted)), inner_(std::move(inner)) {}
+        : retry_after_(retry), place_(std::move(counted)), inner_(std::move(inner)) {
+        if (inner_->state() == admission_state::refused) place_.reset();
+    }
 
     std::chrono::seconds retry_after_;
     std::optional<place> place_; // before inner_: the inner ticket is given back first
