@@ -10,18 +10,10 @@ class App;
 
 namespace consent_broker {
 
-/// What the program ends with.
-namespace exit_status {
-inline constexpr int ok = 0;
-inline constexpr int bad = 1;   ///< the thing asked about is bad, or is not there
-inline constexpr int usage = 2; ///< the command line or the configuration is wrong
-} // namespace exit_status
-
-/// Each of these adds one command to the program. A command that the command line names runs as the
-/// last thing of parsing it, and leaves in `status` what the program is to end with. It may throw
-/// `command_error` (support.hpp), or any `std::exception`, for `main` to print.
-///
-/// \param program outlives nothing: it and `status` live as long as `main`.
+/// Each of these adds one command to the program. When the command line names the command, it runs
+/// as the last thing of the parsing, and leaves in `status`, which is `exit_status::ok` before, what
+/// the program ends with. It may throw `command_error` or any other exception, which `main` reports.
+/// `support.hpp` has what the commands share.
 void add_init_command(CLI::App& program, int& status);
 void add_serve_command(CLI::App& program, int& status);
 void add_provider_command(CLI::App& program, int& status);

@@ -1,0 +1,60 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+/// \file
+/// The consent broker, and the commands to operate it.
+
+#include "commands.hpp"
+#include "support.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <exception>
+#include <iostream>
+
+namespace {
+
+constexpr auto introduction = R"(The front desk of an organisation on an agent network: patients' agents connect once for
+each provider, prove their consent and their identity, and are told the provider's address.)";
+
+constexpr auto first_steps = R"(To begin:
+  consent-broker demo                    shows a handshake, from nothing
+  consent-broker init                    writes ./neuron.config.json, to be edited
+  consent-broker provider add NPI        registers a provider that patients may ask for
+  consent-broker serve                   runs the broker
+
+`consent-broker COMMAND --help` explains a command, with examples.
+
+Exit status: 0 done and well; 1 what was asked about is bad or not there, or it cannot
+be done; 2 the command line or the configuration is wrong.)";
+
+} // namespace
+
+int main(int argc, char** argv) {
+    using namespace consent_broker;
+    int status = exit_status::ok;
+    CLI::App program(introduction, "consent-broker");
+    try {
+        program.footer(first_steps);
+        program.set_version_flag("--version", CONSENT_BROKER_VERSION);
+        program.require_subcommand(1);
+        add_demo_command(program, status);
+        add_init_command(program, status);
+        add_serve_command(program, status);
+        add_provider_command(program, status);
+        add_relationship_command(program, status);
+        add_audit_command(program, status);
+        add_status_command(program, status);
+        add_connect_command(program, status);
+        program.parse(argc, argv);
+        return status;
+    } catch (CLI::ParseError const& e) {
+        return program.exit(e) == 0 ? exit_status::ok : exit_status::usage;
+    } catch (command_error const& e) {
+        std::cerr << "consent-broker: " << e.what() << '\n';
+        return e.status();
+    } catch (std::exception const& e) {
+        std::cerr << "consent-broker: " << e.what() << '\n';
+        return exit_status::bad;
+    }
+}
