@@ -206,7 +206,7 @@ class memory_stream {
     }
 
     memory_stream(memory_stream&&) = default;
-    memory_stream& operator=(memory_stream&&) = default;
+    memory_stream& operator=(memory_stream&&) = delete;
 
     ~memory_stream() {
         if (in_) close();
@@ -248,6 +248,7 @@ class memory_stream {
         return detail::initiate_completion<error_code>(
             executor_, std::forward<Token>(token),
             [pipe = in_](detail::completion<error_code> done) {
+                if (pipe->abandoned) return done(asio::error::bad_descriptor);
                 pipe->watcher = std::move(done);
                 pipe->pump();
             });
