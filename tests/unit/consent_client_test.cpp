@@ -304,13 +304,11 @@ BOOST_AUTO_TEST_CASE(what_is_no_websocket_server_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_stranger_cannot_write_to_the_terminal) {
-    auto const v =
-        visit_stranger({encode_message(handshake_error{"\x1b[31mNO", "one\ntwo\x9b"
-                                                                     "2J \u202e " +
-                                                                         std::string(5000, '!')})});
+    auto const rude = "one\ntwo\u009b2J \u202e " + std::string(5000, '!');
+    auto const v = visit_stranger({encode_message(handshake_error{"\x1b[31mNO", rude})});
     BOOST_TEST(v->end->how == outcome::refused);
     BOOST_TEST(v->end->code == "?[31mNO");
-    BOOST_TEST(v->end->message.starts_with("one?two?2J ??? !!!"));
+    BOOST_TEST(v->end->message.starts_with("one?two??2J ??? !!!"));
     BOOST_TEST(v->end->message.size() < 400u);
 }
 

@@ -125,7 +125,7 @@ class handshake_client : public std::enable_shared_from_this<handshake_client<St
             answer = co_await receive();
             if (!answer) co_return;
         }
-        std::visit([this](auto& last) { conclude(last); }, *answer);
+        std::visit([this](auto& last) { this->conclude(last); }, *answer);
     }
 
     task<bool> upgrade() {
@@ -174,7 +174,7 @@ class handshake_client : public std::enable_shared_from_this<handshake_client<St
             end(outcome::misbehaved, message.error().text());
             co_return std::nullopt;
         }
-        std::visit([this](auto const& m) { report_received(m); }, *message);
+        std::visit([this](auto const& m) { this->report_received(m); }, *message);
         co_return std::move(*message);
     }
 
