@@ -12,6 +12,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -23,9 +24,11 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace parley {
@@ -57,7 +60,7 @@ struct channel_limits {
     std::chrono::milliseconds close_timeout{2'000};  ///< how long it may take to answer a close
     std::chrono::milliseconds ping_interval{0}; ///< 0: no pings; else a peer that does not answer
                                                 ///< one before the next is gone
-    bool discard_unexpected = false; ///< drop what arrives while the conversation is not receiving
+    bool discard_unexpected = false; ///< keep only one message for each `send` or `receive`
 };
 
 /// A connection on its one executor. Nothing here is thread-safe except `post`, which runs a
@@ -74,7 +77,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             channel_limits const& limits)
         : owner_(std::move(owner)), executor_(stream.get_executor()), transport_(transport),
           limits_(limits), address_(stream.peer_address()), alarm_(transport.make_timer(executor_)),
-          ws_(std::move(stream)) {}
+          write_timer_(transport.make_timer(executor_)), ws_(std::move(stream)) {}
 
     executor get_executor() const { return executor_; }
     stream_type& stream() { return ws_.next_layer(); }
@@ -122,8 +125,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     void watch_departure() {
         watching_ = true;
         stream().async_wait_readable(
-            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
-                if (ec || !self->watching_) return;
+            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code) {
+                if (!self->watching_) return;
                 self->departed_ = true;
                 self->notify();
             }));
@@ -170,8 +173,18 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     void close_stream() {
         broken_ = true;
         stream().close();
+        write_timer_.cancel();
         if (ping_timer_) ping_timer_->cancel();
         notify();
+    }
+
+    /// What `cut_off` cancels, if it is bound to the coroutine that serves this connection.
+    asio::cancellation_slot cancellation_slot() { return cancellation_.slot(); }
+
+    /// Ends the stream at once, and whatever else the coroutine is waiting for.
+    void cut_off() {
+        close_stream();
+        cancellation_.emit(asio::cancellation_type::terminal);
     }
 
     // ---- Messages -----------------------------------------------------------------------------
@@ -200,21 +213,21 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     /// The next message, or why there is none.
     task<received> receive(time_point deadline) {
-        if (limits_.discard_unexpected) inbox_.clear();
-        receiving_ = true;
+        receiving_ = inbox_.empty();
         co_await wait_until(deadline, [this] {
             return !inbox_.empty() || read_ended_ || broken_ || stopping_ || close_requested_;
         });
         receiving_ = false;
-        if (stopping_) co_return received{receive_status::stopping, {}};
-        if (close_requested_) co_return received{receive_status::closing, {}};
+        bool const ended = read_ended_ || broken_;
+        if (stopping_ && !ended) co_return received{receive_status::stopping, {}};
+        if (close_requested_ && !ended) co_return received{receive_status::closing, {}};
         if (!inbox_.empty()) {
             auto message = std::move(inbox_.front());
             inbox_.pop_front();
             if (!reading_ && !read_ended_) spawn_reader();
             co_return message;
         }
-        if (read_ended_ || broken_) co_return received{end_status_, {}};
+        if (ended) co_return received{end_status_, {}};
         co_return received{receive_status::timed_out, {}};
     }
 
@@ -222,6 +235,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// broken, or the peer has not read for `write_timeout`; then the stream is closed.
     task<bool> send(std::string text) {
         if (!enqueue(std::make_shared<std::string const>(std::move(text)))) co_return false;
+        // The answer may come before the transport has said that the question is gone.
+        if (limits_.discard_unexpected) inbox_.clear();
+        receiving_ = true;
         co_return co_await flush();
     }
 
@@ -236,7 +252,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         }
         waiting_out_ += text->size();
         outbox_.push_back(std::move(text));
-        if (!writing_) spawn_writer();
+        if (!writing_) spawn(write_loop(), &channel::writing_);
         return true;
     }
 
@@ -245,11 +261,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         co_await flush();
         closing_ = true;
         if (!broken_ && !read_ended_) {
-            close_done_ = false;
-            asio::co_spawn(executor_, close_loop(std::move(reason), this->shared_from_this()),
-                           asio::detached);
+            spawn(exchange_close(std::move(reason)), &channel::exchanging_);
         }
-        auto const at_rest = [this] { return close_done_ && !reading_ && !writing_; };
+        auto const at_rest = [this] { return !exchanging_ && !reading_ && !writing_; };
         if (co_await wait_until(now() + limits_.close_timeout, at_rest)) co_return;
         close_stream();
         co_await wait_until(no_deadline, at_rest);
@@ -276,14 +290,22 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         co_return !broken_;
     }
 
-    void spawn_reader() {
-        reading_ = true;
-        asio::co_spawn(executor_, read_loop(this->shared_from_this()), asio::detached);
+    // Runs `loop` beside the conversation; `running` tells until when. One that fails, for want of
+    // memory, ends the connection and nothing else.
+    void spawn(task<> loop, bool channel::*running) {
+        this->*running = true;
+        asio::co_spawn(
+            executor_, std::move(loop),
+            [self = this->shared_from_this(), running](std::exception_ptr const& failure) {
+                (*self).*running = false;
+                if (failure) self->close_stream();
+                self->notify();
+            });
     }
 
-    void spawn_writer() {
-        writing_ = true;
-        asio::co_spawn(executor_, write_loop(this->shared_from_this()), asio::detached);
+    void spawn_reader() {
+        ponged_ = true; // an answer may have waited while nobody read
+        spawn(read_loop(), &channel::reading_);
     }
 
     void spawn_heartbeat() {
@@ -296,7 +318,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     // Reads ahead, so that pings are answered and a departure is noticed whatever the conversation
     // is doing. Stops reading while the inbox is full: the peer's own flow control then holds it.
-    task<> read_loop(self_ptr) {
+    task<> read_loop() {
         boost::beast::flat_buffer buffer;
         while (inbox_.size() < limits_.max_waiting_in) {
             auto [ec, n] = co_await ws_.async_read(buffer, asio::as_tuple(use_task));
@@ -310,8 +332,6 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             buffer.clear();
             buffer.shrink_to_fit();
         }
-        reading_ = false;
-        notify();
     }
 
     void keep(boost::beast::flat_buffer const& buffer, std::size_t n) {
@@ -326,9 +346,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         notify();
     }
 
-    task<> write_loop(self_ptr) {
+    task<> write_loop() {
         while (!outbox_.empty() && !broken_) {
             auto const text = outbox_.front();
+            write_deadline_ = now() + limits_.write_timeout;
+            if (!write_watched_) watch_writer();
             auto [ec, n] = co_await ws_.async_write(asio::buffer(*text), asio::as_tuple(use_task));
             static_cast<void>(n);
             if (ec) {
@@ -338,35 +360,65 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             outbox_.pop_front();
             waiting_out_ -= text->size();
         }
-        writing_ = false;
-        notify();
     }
 
-    task<> close_loop(close_reason reason, self_ptr) {
+    // Ends a line that does not take a message in time, though nobody may be waiting for it in
+    // `send`. One wait outlasts many messages.
+    void watch_writer() {
+        write_watched_ = true;
+        write_timer_.expires_at(write_deadline_);
+        write_timer_.async_wait(
+            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
+                self->write_watched_ = false;
+                if (ec || !self->writing_) return;
+                if (self->now() < self->write_deadline_) return self->watch_writer();
+                self->close_stream();
+            }));
+    }
+
+    task<> exchange_close(close_reason reason) {
         // A paused reader would never see the peer's answer.
         inbox_.clear();
         if (!reading_ && !read_ended_) spawn_reader();
         websocket::close_reason frame(reason.code);
-        frame.reason.assign(reason.text.data(), std::min<std::size_t>(reason.text.size(), 123));
+        auto const text = close_text(reason.text);
+        frame.reason.assign(text.data(), text.size());
         auto [ec] = co_await ws_.async_close(frame, asio::as_tuple(use_task));
         static_cast<void>(ec); // a peer that is gone already is as good as closed
-        close_done_ = true;
-        notify();
+    }
+
+    // As much of `text` as fits, without cutting a character in two.
+    static std::string_view close_text(std::string_view text) {
+        constexpr std::size_t room = 123;
+        if (text.size() <= room) return text;
+        auto end = room;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+            --end;
+        return text.substr(0, end);
     }
 
     task<> heartbeat_loop(self_ptr) {
-        websocket::ping_data const empty;
         while (!broken_ && !read_ended_) {
-            if (!std::exchange(ponged_, false)) {
+            // While the inbox is full nobody reads, so an answer cannot be expected.
+            bool const silent = !std::exchange(ponged_, false) && reading_;
+            if (silent || pinging_) {
                 close_stream();
-                co_return;
+                break;
             }
+            send_ping();
             ping_timer_->expires_at(now() + limits_.ping_interval);
-            auto [ping_failed] = co_await ws_.async_ping(empty, asio::as_tuple(use_task));
-            if (ping_failed || broken_) co_return;
             auto [cancelled] = co_await ping_timer_->async_wait(asio::as_tuple(use_task));
-            if (cancelled) co_return;
+            if (cancelled) break;
         }
+    }
+
+    // Not waited for: a peer that does not read would hold the heartbeat itself up.
+    void send_ping() {
+        pinging_ = true;
+        ws_.async_ping(
+            {}, asio::bind_executor(executor_, [self = this->shared_from_this()](error_code) {
+                self->pinging_ = false;
+            }));
     }
 
     std::shared_ptr<void const> owner_;
@@ -374,7 +426,10 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     Transport& transport_;
     channel_limits const& limits_;
     std::string address_;
+    asio::cancellation_signal cancellation_;
     detail::alarm<timer_type> alarm_;
+    timer_type write_timer_;
+    time_point write_deadline_;
     std::optional<timer_type> ping_timer_;
     websocket::stream<stream_type, false> ws_;
     std::deque<received> inbox_;
@@ -391,12 +446,14 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     bool read_ended_ = false;
     bool reading_ = false;
     bool writing_ = false;
+    bool write_watched_ = false;
     bool closing_ = false;
-    bool close_done_ = true;
+    bool exchanging_ = false; // close frames
     bool broken_ = false;
     bool stopping_ = false;
     bool idle_ = true;
-    bool ponged_ = true;
+    bool pinging_ = false;
+    bool ponged_ = false;
 };
 
 } // namespace parley

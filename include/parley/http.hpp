@@ -49,13 +49,25 @@ inline std::string_view path_of(http_request const& request) {
     return target.substr(0, target.find('?'));
 }
 
+namespace detail {
+
+inline bool is_base64_of_16_bytes(std::string_view text) {
+    constexpr std::string_view alphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    return text.size() == 24 && text.ends_with("==") &&
+           text.find_first_not_of(alphabet) == text.size() - 2;
+}
+
+} // namespace detail
+
 /// What is wrong with an upgrade request (RFC 6455 §4.2.1), or nothing.
 inline std::string_view upgrade_fault(http_request const& request) {
     if (request[http::field::sec_websocket_version] != "13") {
         return "Sec-WebSocket-Version must be 13";
     }
-    if (request[http::field::sec_websocket_key].size() != 24) {
-        return "Sec-WebSocket-Key must be 24 base64 characters";
+    auto const key = request[http::field::sec_websocket_key];
+    if (!detail::is_base64_of_16_bytes({key.data(), key.size()})) {
+        return "Sec-WebSocket-Key must be 16 bytes in base64";
     }
     if (request[http::field::host].empty()) return "Host is missing";
     return {};
@@ -94,6 +106,18 @@ class route_table {
             }
         }
         return found;
+    }
+
+    /// The methods served at `path`, as an `Allow` header lists them.
+    [[nodiscard]] std::string allowed(std::string_view path) const {
+        std::string list;
+        for (auto const& r : routes_) {
+            if (!fits(r.path, path)) continue;
+            auto const name = http::to_string(r.method);
+            list.append(list.empty() ? "" : ", ").append(name.data(), name.size());
+            if (r.method == http::verb::get) list.append(", HEAD");
+        }
+        return list;
     }
 
   private:

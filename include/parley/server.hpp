@@ -10,12 +10,14 @@
 #include <parley/channel.hpp>
 #include <parley/concepts.hpp>
 #include <parley/detail/alarm.hpp>
+#include <parley/detail/exception_text.hpp>
 #include <parley/http.hpp>
 #include <parley/policy_set.hpp>
 #include <parley/registry.hpp>
 #include <parley/session.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -35,6 +37,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,8 +59,8 @@ struct server_options {
     std::size_t max_body = 64 * 1024;               ///< bytes of a request's body, for HTTP routes
     std::size_t max_connections = 10'000; ///< beyond it, peers wait in the kernel to be accepted
     channel_limits limits{};              ///< of each connection
-    std::function<void(severity, std::string_view)> log =
-        {}; ///< called from any thread; may be empty
+    /// Called from any thread; must not throw; may be empty.
+    std::function<void(severity, std::string_view)> log = {};
 };
 
 /// A server for `Conversation`, composed of policies of which there is at most one of each kind, in
@@ -149,7 +152,8 @@ class basic_handshake_server {
     [[nodiscard]] policies_type& policies() { return core_->policies; }
 
     /// Accepts no more, ends waiting peers with 503 and sessions with 1001, and resumes when all
-    /// have gone; those still there after `grace` are cut off.
+    /// have gone; those still there after `grace` are cut off, and whatever their coroutines wait
+    /// for is cancelled. May be called again, also while an earlier call waits.
     task<> async_stop(std::chrono::milliseconds grace) { return core_->stop(core_, grace); }
 
     /// The same for a server on threads of its own; returns when they have ended. May be called
@@ -221,7 +225,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     std::optional<listener_type> listener;
     std::uint16_t port = 0;
     std::optional<alarm_type> accept_alarm; // room for one more connection, or a stop
-    std::optional<alarm_type> stop_alarm;   // everybody has gone
+    std::list<alarm_type> stop_alarms;      // everybody has gone; one for each who waits for it
     std::atomic<bool> awaited{false};       // somebody waits for connections to end
     bool accepting = false;                 // this and the next are used on the first home only
     bool stopping = false;
@@ -241,7 +245,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
         listener.emplace(std::move(from));
         port = listener->port();
         accept_alarm.emplace(policies.transport.make_timer(homes.front()));
-        stop_alarm.emplace(policies.transport.make_timer(homes.front()));
+        stopping = false;
+        awaited = false;
         accepting = true;
         asio::co_spawn(homes.front(), accept_loop(this->shared_from_this()), asio::detached);
     }
@@ -262,7 +267,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
             }
         }
         accepting = false;
-        stop_alarm->notify();
+        notify_stops();
     }
 
     [[nodiscard]] bool has_room() const { return sessions.connections() < options.max_connections; }
@@ -280,10 +285,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
                                                        policies.transport.wrap(std::move(accepted)),
                                                        options.limits);
             sessions.add(line);
+            // The slot must outlive the coroutine.
+            auto const ended = [line](std::exception_ptr const&) {};
             asio::co_spawn(line->get_executor(), serve(this->shared_from_this(), line),
-                           asio::detached);
-        } catch (std::exception const& e) {
-            log(severity::error, std::string("cannot serve a connection: ") + e.what());
+                           asio::bind_cancellation_slot(line->cancellation_slot(), ended));
+        } catch (...) {
+            log(severity::error, "cannot serve a connection: " + detail::exception_text());
         }
     }
 
@@ -295,9 +302,18 @@ struct basic_handshake_server<Conversation, Policies...>::core
         accept_alarm->notify();
         sessions.post_to_all([](channel_type& line) { line.request_stop(); });
         auto const gone = [this] { return !accepting && sessions.connections() == 0; };
-        if (co_await stop_alarm->wait_until(after(grace), gone)) co_return;
-        sessions.post_to_all([](channel_type& line) { line.close_stream(); });
-        co_await stop_alarm->wait_until(no_deadline, gone);
+        auto const bell =
+            stop_alarms.emplace(stop_alarms.end(), policies.transport.make_timer(homes.front()));
+        if (!co_await bell->wait_until(after(grace), gone)) {
+            sessions.post_to_all([](channel_type& line) { line.cut_off(); });
+            co_await bell->wait_until(no_deadline, gone);
+        }
+        stop_alarms.erase(bell);
+    }
+
+    void notify_stops() {
+        for (auto& bell : stop_alarms)
+            bell.notify();
     }
 
     void forget(channel_type const& line) {
@@ -305,7 +321,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         if (!awaited) return;
         asio::post(homes.front(), [self = this->shared_from_this()] {
             self->accept_alarm->notify();
-            self->stop_alarm->notify();
+            self->notify_stops();
         });
     }
 
@@ -318,8 +334,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
                 line->arm(after(std::chrono::seconds{1}));
                 co_await line->stream().shutdown();
             }
-        } catch (std::exception const& e) {
-            log(severity::error, std::string("connection failed: ") + e.what());
+        } catch (...) {
+            log(severity::error, "connection failed: " + detail::exception_text());
         }
         line->disarm();
         line->close_stream();
@@ -354,6 +370,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
             line.stream(), buffer, parser, asio::as_tuple(use_task));
         line.set_idle(false);
         error_code ec = head_error;
+        // Beast bounds the request line and the fields each, not their sum.
+        if (!ec && head_size > options.max_head) ec = http::error::header_limit;
         if (!ec && !parser.is_done()) {
             auto [body_error, body_size] =
                 co_await http::async_read(line.stream(), buffer, parser, asio::as_tuple(use_task));
@@ -390,6 +408,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         } else if (found.path_known) {
             response = make_error_response(http::status::method_not_allowed,
                                            "this method is not served here");
+            response.set(http::field::allow, routes.allowed(path_of(request)));
         } else if (path_of(request) == options.path) {
             response = make_error_response(http::status::upgrade_required,
                                            "this is a WebSocket: upgrade to it");
@@ -404,8 +423,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
                              std::string const& address) {
         try {
             co_return co_await handler(request, route_context{address});
-        } catch (std::exception const& e) {
-            log(severity::error, std::string("route failed: ") + e.what());
+        } catch (...) {
+            log(severity::error, "route failed: " + detail::exception_text());
         }
         co_return make_error_response(http::status::internal_server_error, "internal error");
     }
@@ -446,7 +465,6 @@ struct basic_handshake_server<Conversation, Policies...>::core
         }
         auto who = co_await identify(*line, request);
         if (!who) co_return co_await refuse(*line, std::move(request), std::move(who.error()));
-        line->disarm();
 
         auto const ticket = policies.admission.enter(
             {line->peer_address(), policies.transport.now(), bell_of(line)});
@@ -483,7 +501,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
     task<identity_result> identify(channel_type& line, http_request const& request) {
         if constexpr (requires { typename Conversation::identity; }) {
             upgrade_context<policies_type> context{policies, line.peer_address()};
-            co_return co_await conversation.identify(request, context);
+            try {
+                co_return co_await conversation.identify(request, context);
+            } catch (...) {
+                log(severity::error, "identification failed: " + detail::exception_text());
+            }
+            co_return make_error_response(http::status::internal_server_error, "internal error");
         } else {
             co_return identified<identity_type<Conversation>>{};
         }
@@ -511,8 +534,9 @@ struct basic_handshake_server<Conversation, Policies...>::core
         session_type session(policies, sessions, line, std::move(who));
         try {
             end = co_await conversation(session);
-        } catch (std::exception const& e) {
-            log(severity::error, "session " + session.id() + " failed: " + e.what());
+        } catch (...) {
+            log(severity::error,
+                "session " + session.id() + " failed: " + detail::exception_text());
         }
         sessions.update_session(line.get(), [](session_info& info) {
             if (info.status == session_status::active) info.status = session_status::terminated;
