@@ -11,9 +11,9 @@ class App;
 namespace consent_broker {
 
 /// Each of these adds one command to the program. When the command line names the command, it runs
-/// as the last thing of the parsing, and leaves in `status`, which is `exit_status::ok` before, what
-/// the program ends with. It may throw `command_error` or any other exception, which `main` reports.
-/// `support.hpp` has what the commands share.
+/// as the last thing of the parsing, and leaves in `status`, which is `exit_status::ok` before,
+/// what the program ends with. It may throw `command_error` or any other exception, which `main`
+/// reports. `support.hpp` has what the commands share.
 void add_init_command(CLI::App& program, int& status);
 void add_serve_command(CLI::App& program, int& status);
 void add_provider_command(CLI::App& program, int& status);

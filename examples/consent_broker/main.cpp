@@ -14,7 +14,8 @@
 
 namespace {
 
-constexpr auto introduction = R"(The front desk of an organisation on an agent network: patients' agents connect once for
+constexpr auto introduction =
+    R"(The front desk of an organisation on an agent network: patients' agents connect once for
 each provider, prove their consent and their identity, and are told the provider's address.)";
 
 constexpr auto first_steps = R"(To begin:

@@ -89,7 +89,8 @@ void print_table(std::vector<std::string> const& header,
             widths[i] = std::max(widths[i], width_of(line[i]));
         }
     }
-    for (auto const& line : lines) print_row(line, widths);
+    for (auto const& line : lines)
+        print_row(line, widths);
 }
 
 void print_json(boost::json::value const& value) {

@@ -53,7 +53,8 @@ load_configuration(std::filesystem::path const& path) {
     if (loaded.config) return loaded;
 
     std::string text = "the configuration cannot be used:";
-    for (auto const& wrong : loaded.report.problems) text += "\n  " + printable(wrong.text());
+    for (auto const& wrong : loaded.report.problems)
+        text += "\n  " + printable(wrong.text());
     for (auto const& warning : loaded.report.warnings) {
         text += "\n  warning: " + printable(warning);
     }
@@ -88,9 +89,9 @@ void require_text(std::string_view what, std::string_view text) {
         parley::json::parse(quoted)) { // only UTF-8 parses
         return;
     }
-    throw command_error(exit_status::usage,
-                        std::string(what) + ": expected 1 to " + std::to_string(max_size) +
-                            " bytes of UTF-8 text without control characters");
+    throw command_error(exit_status::usage, std::string(what) + ": expected 1 to " +
+                                                std::to_string(max_size) +
+                                                " bytes of UTF-8 text without control characters");
 }
 
 } // namespace consent_broker

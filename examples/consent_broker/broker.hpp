@@ -1,0 +1,292 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// The consent broker while it runs: the server composed from its policies, and what is around it.
+
+#include "broker_parts.hpp"
+#include "control_server.hpp"
+#include "log.hpp"
+#include "support.hpp"
+#include "terminate.hpp"
+
+#include <parley/admission/queueing_admission.hpp>
+#include <parley/consent/audit_records.hpp>
+#include <parley/consent/conversation.hpp>
+#include <parley/consent/recovery.hpp>
+#include <parley/server.hpp>
+#include <parley/timestamp.hpp>
+#include <parley/transport/tcp_transport.hpp>
+#include <parley/verifier/ed25519_verifier.hpp>
+
+#include <boost/asio/basic_signal_set.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace consent_broker {
+
+/// One run of a broker.
+template <class Transport>
+class broker {
+  public:
+    using server_type =
+        parley::basic_handshake_server<parley::consent::conversation, Transport,
+                                       parley::queueing_admission, parley::ed25519_verifier,
+                                       database, audit_log>;
+
+    broker(broker_parts parts, Transport transport)
+        : config_(std::move(parts.config)), address_(std::move(parts.address)),
+          threads_(parts.threads), grace_(parts.grace), control_endpoint_(std::move(parts.control)),
+          server_(server_options_of(config_, parts.max_connections), conversation_of(config_),
+                  std::move(transport), admission_of(config_), parley::ed25519_verifier(),
+                  std::move(parts.storage), std::move(parts.audit)) {}
+
+    /// From start to stop. Returns the exit status.
+    int run() {
+        std::exception_ptr failure;
+        bool clean = false;
+        parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e, bool ended_well) {
+            failure = std::move(e);
+            clean = ended_well;
+        });
+        io_.run();
+        if (failure) std::rethrow_exception(failure);
+        return clean ? exit_status::ok : exit_status::bad;
+    }
+
+  private:
+    template <class T = void>
+    using task = parley::task<T>;
+
+    static parley::server_options server_options_of(parley::consent::configuration const& config,
+                                                    std::size_t max_connections) {
+        parley::server_options options;
+        options.path = config.websocket.path;
+        options.max_connections = max_connections;
+        options.limits.max_message = config.websocket.maxPayloadBytes;
+        options.log = [](parley::severity severity, std::string_view text) {
+            log::write(static_cast<log::level>(severity), "server", {{"message", text}});
+        };
+        return options;
+    }
+
+    static parley::consent::conversation
+    conversation_of(parley::consent::configuration const& config) {
+        return parley::consent::conversation({.organization_npi = *config.organization.npi,
+                                              .endpoint_url = config.axon.endpointUrl,
+                                              .auth_timeout = config.websocket.authTimeoutMs,
+                                              .on_outcome = log_outcome});
+    }
+
+    static parley::queueing_admission admission_of(parley::consent::configuration const& config) {
+        return parley::queueing_admission(
+            {.max_concurrent = config.websocket.maxConcurrentHandshakes,
+             .queue_timeout = config.websocket.queueTimeoutMs});
+    }
+
+    static void log_outcome(parley::consent::handshake_outcome const& how) {
+        auto const level = how.relationship_id.empty() ? log::level::warning : log::level::info;
+        // What a peer sent in place of what was expected may be anything, clinical data included.
+        auto const detail = how.detail.substr(0, how.detail.find(", found "));
+        log::write(level, "handshake",
+                   {{"session", how.session_id},
+                    {"provider", how.provider_npi},
+                    {"result", how.result},
+                    {"relationship", how.relationship_id},
+                    {"detail", detail}});
+    }
+
+    // ---- The broker's life, on the main thread --------------------------------------------------
+
+    task<bool> live() {
+        using parley::asio::experimental::awaitable_operators::operator||;
+        co_await recover();
+        control::server control(io_.get_executor(), control_endpoint_);
+        listen();
+        if (!co_await record("neuron_start")) {
+            co_await stop_server();
+            throw command_error(exit_status::bad, "the audit log cannot be written: see above");
+        }
+        log::info("ready", {{"address", address_.address().to_string()},
+                            {"port", std::to_string(server_.port())},
+                            {"pid", std::to_string(::getpid())}});
+        control::server::handler const answer = [this](boost::json::value request) {
+            return answer_control(std::move(request));
+        };
+        co_await (control.serve(answer) || wait_for_stop());
+        co_return co_await stop();
+    }
+
+    task<> recover() {
+        auto& policies = server_.policies();
+        if (!policies.audit.get()) co_return;
+        auto const done = co_await parley::consent::recover_outbox(policies.storage, policies.audit,
+                                                                   config_.audit.path);
+        if (!done) {
+            throw command_error(exit_status::bad,
+                                "the audit entries of the last run cannot be completed: " +
+                                    done.error().message());
+        }
+        if (done->found + done->appended == 0) co_return;
+        log::warning("audit_recovered", {{"found", std::to_string(done->found)},
+                                         {"appended", std::to_string(done->appended)}});
+    }
+
+    void listen() {
+        server_.route(
+            parley::http::verb::get, "/health",
+            [this](parley::http_request const&, parley::route_context) { return answer_health(); });
+        auto const started =
+            threads_ == 1 ? server_.start(io_, address_) : server_.start(address_, threads_);
+        if (started) return;
+        throw command_error(exit_status::bad,
+                            "cannot listen on " + address_.address().to_string() + " port " +
+                                std::to_string(address_.port()) + ": " + started.error().message() +
+                                ".\nStop what uses it, or change server.port or server.host.");
+    }
+
+    /// Returns when the broker is to stop.
+    task<> wait_for_stop() {
+        for (;;) {
+            int const signal = co_await signals_.async_wait(parley::use_task);
+            if (signal != SIGHUP) {
+                log::info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+                co_return;
+            }
+            reload();
+        }
+    }
+
+    void reload() {
+        if constexpr (requires(Transport & t) { t.reload(); }) {
+            try {
+                server_.policies().transport.reload();
+                log::info("certificate_reloaded");
+            } catch (std::exception const& e) {
+                log::error("certificate_not_reloaded",
+                           {{"message", e.what()}, {"effect", "the earlier one stays in use"}});
+            }
+        } else {
+            log::info("nothing_to_reload", {{"message", "there is no TLS certificate"}});
+        }
+    }
+
+    task<> stop_server() {
+        if (threads_ == 1) co_return co_await server_.async_stop(grace_);
+        server_.stop(grace_);
+    }
+
+    /// False when something could not be written down that should have been.
+    task<bool> stop() {
+        co_await stop_server();
+        auto const settled = server_.conversation().settled().take();
+        auto const settle = [&settled](auto& tx) { parley::consent::settle_outbox(tx, settled); };
+        bool clean = true;
+        if (!settled.empty()) {
+            auto const removed = co_await server_.policies().storage.write(settle);
+            clean = removed.has_value();
+        }
+        bool const recorded = co_await record("neuron_stop");
+        clean = clean && recorded;
+        auto const& counts = server_.conversation().statistics();
+        log::info("stopped", {{"completed", std::to_string(counts.completed)},
+                              {"failed", std::to_string(counts.failed)}});
+        co_return clean;
+    }
+
+    /// Enters a start or a stop in the audit log, and waits until that is durable.
+    task<bool> record(std::string action) {
+        std::vector<parley::audit_record> entries;
+        entries.push_back(
+            parley::consent::admin_record(std::move(action), *config_.organization.npi));
+        auto const written = co_await server_.policies().audit.append(std::move(entries));
+        co_return written.has_value();
+    }
+
+    // ---- Questions ------------------------------------------------------------------------------
+
+    [[nodiscard]] std::int64_t uptime() const {
+        auto const up = std::chrono::steady_clock::now() - started_at_;
+        return std::chrono::duration_cast<std::chrono::seconds>(up).count();
+    }
+
+    task<parley::http_response> answer_health() {
+        auto const& admission = server_.policies().admission;
+        auto const& counts = server_.conversation().statistics();
+        boost::json::value const health = {
+            {"status", "ok"},
+            {"version", CONSENT_BROKER_VERSION},
+            {"uptime", uptime()},
+            {"active", admission.active()},
+            {"queued", admission.queued()},
+            {"handshakes",
+             {{"completed", counts.completed.load()}, {"failed", counts.failed.load()}}}};
+        co_return parley::make_response(parley::http::status::ok, "application/json",
+                                        boost::json::serialize(health) + '\n');
+    }
+
+    task<std::string> answer_control(boost::json::value request) {
+        if (parley::decode_message<control::status>(request)) {
+            co_return parley::encode_message(describe());
+        }
+        auto const wanted = parley::decode_message<control::terminate>(request);
+        if (!wanted) co_return parley::encode_message(control::refused{wanted.error().text()});
+        auto const done =
+            co_await terminate(server_.policies().storage, server_.policies().audit, *wanted);
+        log::info("terminate", {{"relationship", wanted->relationship_id},
+                                {"provider", wanted->provider_npi},
+                                {"outcome", done ? done->outcome : done.error().message()}});
+        if (!done) co_return parley::encode_message(control::refused{done.error().message()});
+        co_return parley::encode_message(*done);
+    }
+
+    [[nodiscard]] control::running describe() {
+        auto const& admission = server_.policies().admission;
+        auto const& counts = server_.conversation().statistics();
+        control::running answer{CONSENT_BROKER_VERSION,
+                                ::getpid(),
+                                uptime(),
+                                address_.address().to_string(),
+                                server_.port(),
+                                !std::is_same_v<Transport, parley::tcp_transport>,
+                                admission.active(),
+                                admission.queued(),
+                                counts.completed,
+                                counts.failed,
+                                {}};
+        for (auto& info : server_.active_sessions()) {
+            if (answer.sessions.size() == control::max_sessions) break;
+            answer.sessions.push_back({std::move(info.id), std::move(info.subject),
+                                       std::move(info.target),
+                                       parley::format_timestamp(info.started_at),
+                                       std::string(parley::to_string(info.status))});
+        }
+        return answer;
+    }
+
+    std::chrono::steady_clock::time_point const started_at_ = std::chrono::steady_clock::now();
+    parley::consent::configuration config_;
+    boost::asio::ip::tcp::endpoint address_;
+    unsigned threads_;
+    std::chrono::milliseconds grace_;
+    boost::asio::local::stream_protocol::endpoint control_endpoint_;
+    // It outlives the server, whose policies answer on it.
+    parley::asio::io_context io_{1};
+    parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,
+                                                              SIGHUP};
+    server_type server_;
+};
+
+} // namespace consent_broker

@@ -1,0 +1,118 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "control_server.hpp"
+
+#include "support.hpp"
+
+#include <parley/transport/tcp_transport.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace consent_broker::control {
+
+namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator||;
+using parley::error_code;
+using parley::task;
+using parley::use_task;
+
+namespace {
+
+/// Removes the socket of a broker that is no more, and nothing else.
+error_code remove_socket(std::string const& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return {};
+    if (!S_ISSOCK(status.st_mode)) return make_error_code(boost::system::errc::file_exists);
+    return ::unlink(path.c_str()) == 0 ? error_code()
+                                       : error_code(errno, boost::system::system_category());
+}
+
+task<> sleep(std::chrono::milliseconds time) {
+    parley::steady_timer timer(co_await asio::this_coro::executor, time);
+    auto [ignored] = co_await timer.async_wait(asio::as_tuple(use_task));
+    static_cast<void>(ignored);
+}
+
+task<bool> is_cancelled() {
+    auto const state = co_await asio::this_coro::cancellation_state;
+    co_return state.cancelled() != asio::cancellation_type::none;
+}
+
+/// A whole line; empty when none came in time, or a longer one than is allowed.
+template <class Socket>
+task<std::string> read_line(Socket& socket) {
+    std::string text;
+    auto const buffer = asio::dynamic_buffer(text, max_request);
+    auto [ec, size] =
+        co_await asio::async_read_until(socket, buffer, '\n', asio::as_tuple(use_task));
+    text.resize(ec ? 0 : size);
+    co_return text;
+}
+
+template <class Socket>
+task<> write_line(Socket& socket, std::string text) {
+    text += '\n';
+    auto [ignored, size] =
+        co_await asio::async_write(socket, asio::buffer(text), asio::as_tuple(use_task));
+    static_cast<void>(ignored);
+}
+
+} // namespace
+
+server::server(parley::executor on, protocol::endpoint at) : at_(std::move(at)), acceptor_(on) {
+    error_code ec = remove_socket(at_.path());
+    if (!ec) acceptor_.open(at_.protocol(), ec);
+    // Linux makes the socket's file with the mode that the descriptor has when it is bound.
+    if (!ec && ::fchmod(acceptor_.native_handle(), 0600) != 0) {
+        ec = {errno, boost::system::system_category()};
+    }
+    if (!ec) acceptor_.bind(at_, ec);
+    if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
+    if (!ec) return;
+    throw command_error(exit_status::bad, at_.path() +
+                                              ": expected a place for the control socket, found " +
+                                              ec.message());
+}
+
+server::~server() {
+    remove_socket(at_.path());
+}
+
+task<> server::serve(handler answer) {
+    // Cancelling must not tear a request apart, so it is looked for between requests.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    while (!co_await is_cancelled()) {
+        socket_type socket(acceptor_.get_executor());
+        auto [ec] = co_await acceptor_.async_accept(socket, asio::as_tuple(use_task));
+        if (!ec) {
+            co_await serve_one(std::move(socket), answer);
+        } else if (ec != asio::error::operation_aborted) {
+            co_await sleep(std::chrono::milliseconds(100)); // out of descriptors, say
+        }
+    }
+}
+
+task<> server::serve_one(socket_type socket, handler const& answer) {
+    auto const request = co_await (read_line(socket) || sleep(server_deadline));
+    auto const* text = std::get_if<0>(&request);
+    if (!text || text->empty()) co_return;
+    auto parsed = parley::json::parse(*text);
+    std::string reply;
+    if (parsed) {
+        reply = co_await answer(std::move(*parsed));
+    } else {
+        reply = parley::encode_message(refused{parsed.error().text()});
+    }
+    co_await (write_line(socket, std::move(reply)) || sleep(server_deadline));
+}
+
+} // namespace consent_broker::control

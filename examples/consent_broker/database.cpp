@@ -1,0 +1,80 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "database.hpp"
+
+#include "output.hpp"
+
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <utility>
+
+namespace consent_broker {
+
+namespace consent = parley::consent;
+
+void print_report(std::string_view text) {
+    std::cerr << "consent-broker: " << printable(text) << '\n';
+}
+
+opened_database open_database(consent::configuration const& config, reporter report) {
+    std::vector<consent::duplicate_relationship> duplicates;
+    auto storage = database::open({.path = config.storage.path,
+                                   .prepare_schema =
+                                       [&duplicates](soci::session& session) {
+                                           consent::prepare_schema(session);
+                                           duplicates =
+                                               consent::find_duplicate_relationships(session);
+                                       },
+                                   .report = std::move(report)});
+    if (!storage) throw command_error(exit_status::bad, "database " + storage.error().text());
+    return {std::move(*storage), std::move(duplicates)};
+}
+
+database open_existing_database(consent::configuration const& config) {
+    if (std::error_code ignored; !std::filesystem::exists(config.storage.path, ignored)) {
+        throw command_error(exit_status::bad,
+                            "there is no database " + config.storage.path +
+                                " yet. `consent-broker provider add` or `consent-broker serve` "
+                                "makes it;\nif it is elsewhere, correct storage.path in the "
+                                "configuration.");
+    }
+    return open_database(config, print_report).storage;
+}
+
+row_counts count_rows(consent::configuration const& config) {
+    row_counts counts;
+    auto const session = parley::soci_backend::sqlite3::connect({.path = config.storage.path});
+    *session << "SELECT (SELECT count(*) FROM provider_registrations), count(*), "
+                "coalesce(sum(status = 'active'), 0) FROM relationships",
+        soci::into(counts.providers), soci::into(counts.relationships),
+        soci::into(counts.active_relationships);
+    return counts;
+}
+
+audit_log open_audit(consent::configuration const& config, reporter report) {
+    if (!config.audit.enabled) return {};
+    auto log =
+        parley::hash_chain_audit::open({.path = config.audit.path, .report = std::move(report)});
+    if (!log) throw command_error(exit_status::bad, "audit log " + log.error().text());
+    return audit_log(std::move(*log));
+}
+
+std::optional<parley::detail::posix_file> try_lock_database(consent::configuration const& config) {
+    using parley::detail::posix_file;
+    std::filesystem::path const path = config.storage.path + ".lock";
+    auto const fail = [&](parley::error_code ec) {
+        return command_error(exit_status::bad, path.string() +
+                                                   ": expected a file that this user can make and "
+                                                   "lock, found " +
+                                                   ec.message());
+    };
+    if (auto ec = parley::detail::make_private_directories(path.parent_path())) throw fail(ec);
+    auto file = posix_file::open(path, O_RDWR | O_CREAT, 0600);
+    if (!file) throw fail(file.error());
+    auto const ec = file->lock();
+    if (ec.value() == EWOULDBLOCK) return std::nullopt;
+    if (ec) throw fail(ec);
+    return std::move(*file);
+}
+
+} // namespace consent_broker

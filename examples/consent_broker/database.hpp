@@ -1,0 +1,72 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// The broker's database and its lock, as the commands open them.
+
+#include "support.hpp"
+
+#include <parley/audit/hash_chain_audit.hpp>
+#include <parley/audit/optional_audit.hpp>
+#include <parley/consent/configuration.hpp>
+#include <parley/consent/schema.hpp>
+#include <parley/detail/posix_file.hpp>
+#include <parley/storage/sqlite3.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace consent_broker {
+
+using database = parley::soci_storage<parley::soci_backend::sqlite3>;
+using audit_log = parley::optional_audit<parley::hash_chain_audit>;
+
+/// Told, on any thread, what an operator must know of a part that goes on working.
+using reporter = std::function<void(std::string_view)>;
+
+/// The reporter of commands that end soon: writes to standard error.
+void print_report(std::string_view text);
+
+/// A database, and what is wrong with what is in it.
+struct opened_database {
+    database storage;
+    std::vector<parley::consent::duplicate_relationship> duplicates;
+};
+
+/// Opens the database, makes it where there is none, and migrates it. \throws command_error.
+opened_database open_database(parley::consent::configuration const& config, reporter report);
+
+/// Opens a database that is there. \throws command_error, also when there is none.
+database open_existing_database(parley::consent::configuration const& config);
+
+/// What a command read or wrote in the database. \throws command_error when it could not.
+template <class T>
+T value_of(parley::result<T> answer) {
+    if (answer) return std::move(*answer);
+    throw command_error(exit_status::bad, "the database: " + answer.error().message());
+}
+
+/// How many rows there are.
+struct row_counts {
+    std::int64_t providers = 0;
+    std::int64_t relationships = 0; ///< of any status
+    std::int64_t active_relationships = 0;
+};
+
+/// Counts in a database that is there. \throws soci::soci_error.
+row_counts count_rows(parley::consent::configuration const& config);
+
+/// The audit log, or none where the configuration says so. \throws command_error.
+audit_log open_audit(parley::consent::configuration const& config, reporter report);
+
+/// Makes this process the only one that runs a broker on the database, or does what only one may,
+/// for as long as the returned file is open. Nothing, when another process is that.
+/// \throws command_error.
+std::optional<parley::detail::posix_file>
+try_lock_database(parley::consent::configuration const& config);
+
+} // namespace consent_broker

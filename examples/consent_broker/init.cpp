@@ -1,0 +1,84 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+/// \file
+/// `init`: writes a configuration to begin with.
+
+#include "commands.hpp"
+#include "output.hpp"
+#include "support.hpp"
+
+#include <parley/detail/posix_file.hpp>
+#include <parley/json.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <iostream>
+#include <memory>
+#include <string>
+
+namespace consent_broker {
+
+namespace {
+
+struct init_options {
+    std::string config;
+    std::string npi;
+    std::string name;
+    std::string type = "practice";
+};
+
+/// The file is there afterwards with all that is in it, or it is not there.
+void write_new_file(std::filesystem::path const& path, std::string const& text) {
+    auto file = parley::detail::posix_file::open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (!file && file.error() == boost::system::errc::file_exists) {
+        throw command_error(exit_status::bad,
+                            path.string() + " is there already, and is left as it is.\nEdit it, or "
+                                            "write another with --config.");
+    }
+    auto ec = file ? file->write(text) : file.error();
+    if (!ec) ec = file->sync();
+    if (!ec) return;
+    if (file) ::unlink(path.c_str());
+    throw command_error(exit_status::bad, "cannot write " + path.string() + ": " + ec.message());
+}
+
+void init(init_options const& options) {
+    if (!options.npi.empty()) require_npi(options.npi);
+    parley::consent::configuration config;
+    config.organization.npi.value = options.npi;
+    config.organization.name.value = options.name;
+    config.organization.type.value = options.type;
+    write_new_file(options.config, pretty_json(parley::json::encode(config)));
+
+    std::cout << "Wrote " << options.config << ". Edit in it:\n";
+    if (options.npi.empty()) {
+        std::cout << "  organization.npi    your organisation's NPI, ten digits\n";
+    }
+    if (options.name.empty()) std::cout << "  organization.name   its name\n";
+    std::cout << "  organization.type   what it is: practice, laboratory, pharmacy...\n"
+                 "  server.port         where patients' agents connect\n"
+                 "  storage.path        the database, and\n"
+                 "  audit.path          the audit log: on a disk that is backed up\n"
+                 "  axon.endpointUrl    the address that patients are told for providers that "
+                 "have none of their own\n"
+                 "Then register a provider with `consent-broker provider add NPI`, and run "
+                 "`consent-broker serve`.\n";
+}
+
+} // namespace
+
+void add_init_command(CLI::App& program, int&) {
+    auto& command = add_command(program, "init", "Write a configuration to begin with",
+                                R"(init
+init --npi 1234567893 --name "Example Practice"
+init --config /etc/neuron/neuron.config.json)");
+    auto const options = std::make_shared<init_options>();
+    add_config_option(command, options->config);
+    command.add_option("--npi", options->npi, "The organisation's NPI")->type_name("NPI");
+    command.add_option("--name", options->name, "The organisation's name");
+    command.add_option("--type", options->type, "What the organisation is")->capture_default_str();
+    command.callback([options] { init(*options); });
+}
+
+} // namespace consent_broker

@@ -1,0 +1,79 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "log.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+
+namespace consent_broker::log {
+
+namespace {
+
+spdlog::level::level_enum to_spdlog(level severity) {
+    switch (severity) {
+    case level::debug:
+        return spdlog::level::debug;
+    case level::info:
+        return spdlog::level::info;
+    case level::warning:
+        return spdlog::level::warn;
+    case level::error:
+        break;
+    }
+    return spdlog::level::err;
+}
+
+/// Not one of spdlog's registry, which would make a second one besides.
+spdlog::logger& logger() {
+    static auto const instance = [] {
+        auto made = std::make_unique<spdlog::logger>(
+            "broker", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        made->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+            "ts=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc));
+        return made;
+    }();
+    return *instance;
+}
+
+} // namespace
+
+void set_level(std::string const& name) {
+    auto const found = std::ranges::find(level_names, name);
+    logger().set_level(to_spdlog(static_cast<level>(found - level_names.begin())));
+}
+
+std::string quoted(std::string_view value) {
+    auto const is_bare = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '='; };
+    if (!value.empty() && std::ranges::all_of(value, is_bare)) return std::string(value);
+    std::string out = "\"";
+    for (char const c : value) {
+        if (c == '"' || c == '\\') {
+            out.append(1, '\\').append(1, c);
+        } else if (c >= ' ' && c < '\x7f') {
+            out += c;
+        } else {
+            std::array<char, 8> escaped{};
+            std::snprintf(escaped.data(), escaped.size(), "\\x%02x",
+                          static_cast<unsigned>(static_cast<unsigned char>(c)));
+            out += escaped.data();
+        }
+    }
+    return out + '"';
+}
+
+void write(level severity, std::string_view event, fields values) {
+    auto const wanted = to_spdlog(severity);
+    if (!logger().should_log(wanted)) return;
+    std::string line = "event=" + quoted(event);
+    for (auto const& [name, value] : values) {
+        line.append(1, ' ').append(name).append(1, '=').append(quoted(value));
+    }
+    logger().log(wanted, spdlog::string_view_t(line.data(), line.size()));
+}
+
+} // namespace consent_broker::log

@@ -1,0 +1,156 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+/// \file
+/// `serve`: finds out all that can be wrong before the broker runs.
+
+#include "broker_parts.hpp"
+#include "commands.hpp"
+#include "control.hpp"
+#include "log.hpp"
+#include "support.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace consent_broker {
+
+namespace consent = parley::consent;
+
+namespace {
+
+struct serve_options {
+    std::string config;
+    unsigned threads = 1;
+    unsigned grace = 10;
+    std::string log_level = "info";
+    std::string tls_certificate;
+    std::string tls_key;
+};
+
+/// Allows as many open files as the system lets this user have, and says how many connections that
+/// is good for, with some left for everything else.
+std::size_t raise_file_limit() {
+    constexpr rlim_t most_connections = 10'000;
+    constexpr rlim_t others = 64;
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur > 2 * others ? std::min(files.rlim_cur - others, most_connections)
+                                       : others;
+}
+
+boost::asio::ip::tcp::endpoint resolve(consent::server_section const& server) {
+    namespace ip = boost::asio::ip;
+    boost::system::error_code ec;
+    auto const address = ip::make_address(server.host, ec);
+    if (!ec) return {address, server.port};
+    boost::asio::io_context io;
+    auto const found = ip::tcp::resolver(io).resolve(server.host, std::to_string(server.port), ec);
+    if (!ec && !found.empty()) return found.begin()->endpoint();
+    throw command_error(exit_status::usage,
+                        "server.host: expected an IP address of this machine, or a name of one, "
+                        "found \"" +
+                            server.host + "\": " + ec.message());
+}
+
+void report_configuration(parley::config_report const& report) {
+    for (auto const& text : report.warnings)
+        log::warning("configuration", {{"message", text}});
+    for (auto const& member : report.ignored) {
+        log::warning("configuration",
+                     {{"member", member}, {"message", "accepted, but not acted on"}});
+    }
+}
+
+void report_duplicates(std::vector<consent::duplicate_relationship> const& duplicates) {
+    for (auto const& pair : duplicates) {
+        std::string ids;
+        for (auto const& id : pair.relationship_ids)
+            ids += (ids.empty() ? "" : ",") + id;
+        log::warning("duplicate_relationships",
+                     {{"patient", pair.patient_agent_id},
+                      {"provider", pair.provider_npi},
+                      {"relationships", ids},
+                      {"message", "more than one is active; the first is used; terminate the "
+                                  "others"}});
+    }
+}
+
+/// Logs what a part of the broker reports.
+reporter reporter_for(std::string part) {
+    return [part = std::move(part)](std::string_view text) {
+        log::warning(part, {{"message", text}});
+    };
+}
+
+int serve(serve_options const& options) {
+    ::mallopt(M_ARENA_MAX, 2);     // the few threads allocate little
+    std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
+    log::set_level(options.log_level);
+    auto loaded = load_configuration(options.config);
+    auto& config = *loaded.config;
+    report_configuration(loaded.report);
+
+    auto address = resolve(config.server);
+    auto control = control::endpoint_of(config);
+    auto const lock = try_lock_database(config);
+    if (!lock) {
+        throw command_error(exit_status::bad,
+                            "another process already has the database " + config.storage.path +
+                                ".\n`consent-broker status` shows the broker that runs; stop that "
+                                "one, or change storage.path.");
+    }
+    auto [storage, duplicates] = open_database(config, reporter_for("storage"));
+    report_duplicates(duplicates);
+    auto audit = open_audit(config, reporter_for("audit"));
+    if (!config.audit.enabled) log::warning("audit", {{"message", "switched off"}});
+
+    broker_parts parts{std::move(config),  std::move(address),
+                       std::move(control), std::move(storage),
+                       std::move(audit),   options.threads,
+                       raise_file_limit(), std::chrono::seconds(options.grace)};
+    if (options.tls_certificate.empty()) return run_tcp_broker(std::move(parts));
+    return run_tls_broker(std::move(parts), options.tls_certificate, options.tls_key);
+}
+
+} // namespace
+
+void add_serve_command(CLI::App& program, int& status) {
+    auto& command = add_command(program, "serve", "Run the broker until SIGTERM or SIGINT", R"(serve
+serve --config /etc/neuron/neuron.config.json --threads 4
+serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
+    auto const options = std::make_shared<serve_options>();
+    add_config_option(command, options->config);
+    command.add_option("--threads", options->threads, "How many threads serve connections")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command
+        .add_option("--grace", options->grace,
+                    "How many seconds peers have to go, when the broker stops")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    command.add_option("--log-level", options->log_level, "The least severe lines to log")
+        ->check(CLI::IsMember(log::level_names))
+        ->capture_default_str();
+    auto* certificate = command.add_option("--tls-cert", options->tls_certificate,
+                                           "Serve wss and https with this certificate chain (PEM)");
+    auto* key = command.add_option("--tls-key", options->tls_key, "The certificate's key (PEM)");
+    certificate->type_name("FILE")->needs(key);
+    key->type_name("FILE")->needs(certificate);
+    command.callback([options, &status] { status = serve(*options); });
+}
+
+} // namespace consent_broker
