@@ -167,8 +167,8 @@ concept audit_policy = has_post<P> && has_append<P>;
 /// What is said between the upgrade and the close: a coroutine `task<close_reason>
 /// operator()(Session&)` that returns how to close. One object serves every session, from every I/O
 /// thread. It may have, besides:
-/// - `static constexpr bool discard_unexpected = true`: messages that arrive while the conversation
-///   is not receiving are dropped;
+/// - `static constexpr bool discard_unexpected = true`: a message is kept only if the conversation
+///   receives, or the last thing it did was to send, and no other has come since;
 /// - `using identity = …` and `task<result<identified<identity>, http_response>>
 ///   identify(http_request const&, Context&)`: who the peer is, found out before admission; an
 ///   `http_response` turns it away.

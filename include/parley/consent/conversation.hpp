@@ -20,6 +20,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -106,7 +107,12 @@ class conversation::handshake {
   public:
     static task<close_reason> run(conversation& owner, Session& session) {
         handshake self(owner, session);
-        co_return co_await self.converse();
+        try {
+            co_return co_await self.converse();
+        } catch (std::exception const& e) {
+            self.detail_ = e.what();
+        }
+        co_return co_await self.fail_internally();
     }
 
   private:
@@ -169,7 +175,7 @@ class conversation::handshake {
         handshake_challenge const question{make_nonce(), provider_npi_, options_.organization_npi};
         auto const deadline = session_.deadline_after(options_.challenge_timeout);
         if (!co_await session_.send(question)) {
-            co_return co_await give_up({receive_status::peer_closed, {}});
+            co_return co_await abandon("PEER_DISCONNECTED", close_code::normal);
         }
         // A second `handshake.auth` is out of turn whenever it arrives.
         auto const answer =
@@ -304,9 +310,13 @@ class conversation::handshake {
                     close_codes::consent_failed);
     }
 
-    /// Step 8: the peer learns that something is wrong here, and no more.
     task<close_reason> fail(error_code why) {
         detail_ = why.message();
+        return fail_internally();
+    }
+
+    /// Step 8: the peer learns that something is wrong here, and no more.
+    task<close_reason> fail_internally() {
         return fail(failure::server_error, "internal error", close_code::internal_error);
     }
 
