@@ -195,6 +195,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
                                                        websocket::stream_base::none(), false});
         ws_.read_message_max(limits_.max_message);
         ws_.text(true);
+        ws_.auto_fragment(false); // one message, one frame, one write
         if (!subprotocol.empty()) {
             ws_.set_option(websocket::stream_base::decorator(
                 [p = std::move(subprotocol)](websocket::response_type& response) {
