@@ -67,7 +67,7 @@ class conversation {
         std::string endpoint_url; ///< providers without an address of their own are below it (§2)
         std::chrono::milliseconds auth_timeout{10'000};
         std::chrono::milliseconds challenge_timeout{30'000};
-        /// Called once for each handshake, from its thread; may be empty.
+        /// Called once for each handshake, from its thread; must not throw; may be empty.
         std::function<void(handshake_outcome const&)> on_outcome = {};
     };
 
