@@ -466,14 +466,15 @@ struct basic_handshake_server<Conversation, Policies...>::core
         auto who = co_await identify(*line, request);
         if (!who) co_return co_await refuse(*line, std::move(request), std::move(who.error()));
 
-        auto const ticket = policies.admission.enter(
-            {line->peer_address(), policies.transport.now(), bell_of(line)});
-        if (ticket.state() == admission_state::queued) co_await wait_for_turn(*line, ticket);
+        auto ticket = std::optional(policies.admission.enter(
+            {line->peer_address(), policies.transport.now(), bell_of(line)}));
+        if (ticket->state() == admission_state::queued) co_await wait_for_turn(*line, *ticket);
         if (line->departed()) co_return;
-        if (line->stopping() || ticket.state() != admission_state::admitted) {
+        if (line->stopping() || ticket->state() != admission_state::admitted) {
             auto later = make_error_response(http::status::service_unavailable,
                                              line->stopping() ? "shutting down" : "busy");
-            later.set(http::field::retry_after, std::to_string(ticket.retry_after().count()));
+            later.set(http::field::retry_after, std::to_string(ticket->retry_after().count()));
+            ticket.reset(); // the place is free, however long the peer takes to read this
             co_return co_await refuse(*line, std::move(request), std::move(later));
         }
         if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) co_return;
