@@ -17,7 +17,7 @@
 
 namespace parley {
 
-/// One accepted TLS connection. Used on its executor only.
+/// One TLS connection, accepted by a server or made by a client. Used on its executor only.
 class tls_stream {
   public:
     using executor_type = executor;
@@ -27,6 +27,9 @@ class tls_stream {
         : next_(std::make_unique<next_type>(std::move(stream.socket()), context)) {}
 
     executor_type get_executor() { return next_->get_executor(); }
+
+    /// The TLS stream itself: a client sets it up, and shakes hands on it.
+    next_type& next() { return *next_; }
 
     template <class Buffers, class Token>
     auto async_read_some(Buffers const& buffers, Token&& token) {
