@@ -1,0 +1,430 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+/// \file
+/// `demo`: shows what a broker does, with everything real but the people.
+
+#include "broker.hpp"
+#include "commands.hpp"
+#include "database.hpp"
+#include "output.hpp"
+#include "support.hpp"
+
+#include <parley/audit/audit_verify.hpp>
+#include <parley/consent/client.hpp>
+#include <parley/consent/relationships.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace consent_broker {
+
+namespace asio = parley::asio;
+namespace consent = parley::consent;
+namespace websocket = boost::beast::websocket;
+
+namespace {
+
+using namespace std::chrono_literals;
+using consent::handshake_result;
+using consent::handshake_step;
+using outcome = handshake_result::outcome;
+using parley::task;
+using parley::use_task;
+
+constexpr auto provider_npi = "1245319599";
+constexpr std::size_t ceiling = 2;         // handshakes at once
+constexpr std::size_t patients_queued = 4; // in the last scene
+
+/// What the demonstration prints.
+class narrator {
+  public:
+    void title(std::string_view text) {
+        std::cout << '\n'
+                  << paint("1", std::to_string(++scene_) + ". " + std::string(text)) << '\n';
+        began_ = std::chrono::steady_clock::now();
+    }
+
+    void say(std::string_view text) { std::cout << "   " << text << std::endl; }
+
+    /// With the time since the scene began.
+    void say_when(std::string_view text) {
+        auto const ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - began_);
+        std::cout << "   " << std::setw(4) << ms.count() << " ms  " << text << std::endl;
+    }
+
+    /// What came of a scene, and whether that is as it should be.
+    void conclude(bool as_expected, std::string_view text) {
+        good_ = good_ && as_expected;
+        say(as_expected ? paint("32", "ok ") + std::string(text)
+                        : paint("31", "NOT AS EXPECTED ") + std::string(text));
+    }
+
+    [[nodiscard]] bool good() const { return good_; }
+
+  private:
+    [[nodiscard]] std::string paint(std::string_view colour, std::string text) const {
+        if (!colours_) return text;
+        return "\x1b[" + std::string(colour) + "m" + text + "\x1b[0m";
+    }
+
+    static bool wants_colours() {
+        auto const* no_colour = std::getenv("NO_COLOR");
+        return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+    }
+
+    bool colours_ = wants_colours();
+    bool good_ = true;
+    int scene_ = 0;
+    std::chrono::steady_clock::time_point began_;
+};
+
+/// A patient's agent.
+struct patient {
+    std::string id;
+    parley::ed25519_key key = parley::ed25519_key::generate();
+
+    /// A consent that is good for `lifetime` from now.
+    [[nodiscard]] consent::token_claims consent_for(std::chrono::seconds lifetime) const {
+        auto const now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        auto const issued = static_cast<double>(now.time_since_epoch().count());
+        return {id,
+                provider_npi,
+                {"office_visit", "lab_results"},
+                {issued},
+                {issued + static_cast<double>(lifetime.count())},
+                {}};
+    }
+};
+
+/// A message for those who see it for the first time.
+std::string explain(handshake_step const& step) {
+    std::string text(step.what == handshake_step::kind::sent ? "-> " : "<- ");
+    text.append(step.type);
+    text.resize(std::max<std::size_t>(text.size(), 32), ' ');
+    if (step.type == consent::handshake_auth::type) {
+        return text + "a signed consent, and my public key";
+    }
+    if (step.type == consent::handshake_challenge::type) {
+        return text + "prove that the key is yours, sign " + std::string(step.detail.substr(0, 8)) +
+               "...";
+    }
+    if (step.type == consent::handshake_challenge_response::type) return text + "signed";
+    return text.append(step.detail);
+}
+
+std::string describe(handshake_result const& end) {
+    auto const closed =
+        end.close_code ? " (closed with " + std::to_string(*end.close_code) + ")" : std::string();
+    if (end.how != outcome::completed) {
+        return (end.code.empty() ? "" : end.code + ": ") + end.message + closed;
+    }
+    return "relationship " + end.agreed.relationship_id.substr(0, 8) + "... with the provider at " +
+           end.agreed.provider_endpoint + closed;
+}
+
+/// One run of the demonstration: a broker and its patients, on one thread.
+class demonstration {
+  public:
+    explicit demonstration(consent::configuration config)
+        : config_(std::move(config)),
+          server_({.path = config_.websocket.path}, make_conversation(config_), // and the policies:
+                  parley::queueing_admission(
+                      {.max_concurrent = config_.websocket.maxConcurrentHandshakes}),
+                  open_database(config_, print_report).storage, open_audit(config_, print_report)) {
+    }
+
+    /// True when every scene ended as it should.
+    bool run() {
+        std::exception_ptr failure;
+        asio::co_spawn(io_, play(), [&](std::exception_ptr e) {
+            failure = std::move(e);
+            io_.stop();
+        });
+        io_.run();
+        if (failure) std::rethrow_exception(failure);
+        return out_.good();
+    }
+
+  private:
+    using server_type = broker<parley::tcp_transport>::server_type;
+    using line_type = websocket::stream<parley::tcp_stream, false>;
+
+    static consent::conversation make_conversation(consent::configuration const& config) {
+        return consent::conversation({.organization_npi = *config.organization.npi,
+                                      .endpoint_url = config.axon.endpointUrl});
+    }
+
+    task<> play() {
+        server_.start(io_, {asio::ip::address_v4::loopback(), 0}).value();
+        std::cout << "A consent broker listens on ws://" << host() << config_.websocket.path
+                  << ".\nIts database and its audit log are in "
+                  << std::filesystem::path(config_.storage.path).parent_path().string()
+                  << ". At most " << ceiling << " handshakes run at once.\n";
+        co_await register_provider();
+        patient const alice{"patient-001"};
+        co_await meet(alice);
+        co_await meet_again(alice);
+        co_await meet_impostor(alice.id);
+        co_await meet_expired(alice);
+        co_await queue();
+        co_await list_relationships();
+        co_await stop();
+        verify_audit();
+    }
+
+    // ---- The scenes ---------------------------------------------------------------------------
+
+    task<> register_provider() {
+        out_.title("The organisation registers a provider");
+        consent::provider const ada{.npi = provider_npi,
+                                    .name = "Dr. Ada Example",
+                                    .endpoint_url = "wss://ada.example/agent"};
+        auto const work = [&ada](auto& tx) {
+            consent::add_provider(tx, ada,
+                                  parley::format_timestamp(std::chrono::system_clock::now()));
+        };
+        auto const added = co_await server_.policies().storage.write(work);
+        out_.conclude(added.has_value(), ada.npi + ", " + *ada.name);
+    }
+
+    task<> meet(patient const& who) {
+        out_.title("A patient's agent connects for the first time");
+        auto const end = co_await visit(who, 1h);
+        first_id_ = end.agreed.relationship_id;
+        out_.conclude(end.agreed.status == "new", "A new " + describe(end));
+    }
+
+    task<> meet_again(patient const& who) {
+        out_.title("The same agent connects again: it is known, so there is no challenge");
+        auto const end = co_await visit(who, 1h);
+        out_.conclude(end.agreed.status == "existing" && end.agreed.relationship_id == first_id_,
+                      "The same " + describe(end));
+    }
+
+    task<> meet_impostor(std::string id) {
+        out_.title("Somebody else claims to be that patient, with another key");
+        patient const impostor{std::move(id)};
+        auto const end = co_await visit(impostor, 1h);
+        out_.conclude(end.code == "CONSENT_FAILED", describe(end));
+    }
+
+    task<> meet_expired(patient const& who) {
+        out_.title("A patient comes with a consent that expired a minute ago");
+        auto const end = co_await visit(who, -1min);
+        out_.conclude(end.code == "CONSENT_FAILED", describe(end));
+    }
+
+    task<> queue() {
+        out_.title("The house is full: two silent strangers hold both places, and patients come");
+        auto const first = co_await hold_place();
+        auto const second = co_await hold_place();
+        for (std::size_t i = 1; i <= patients_queued; ++i) {
+            patient const who{"patient-10" + std::to_string(i)};
+            asio::co_spawn(io_, wait_in_line(who), asio::detached);
+            co_await until([&] { return server_.policies().admission.queued() == i; });
+            out_.say_when(who.id + " waits, number " + std::to_string(i) + " in the queue");
+        }
+        out_.say_when("the strangers leave");
+        websocket::close_reason const goodbye(websocket::close_code::normal);
+        co_await first->async_close(goodbye, use_task);
+        co_await second->async_close(goodbye, use_task);
+        co_await until([&] { return done_.size() == patients_queued; });
+
+        bool const all_new = std::ranges::find(done_, false) == done_.end();
+        out_.conclude(done_.size() == patients_queued && all_new && std::ranges::is_sorted(order_),
+                      "Everybody got in, in the order of their coming");
+    }
+
+    task<> list_relationships() {
+        out_.title("What is in the database");
+        auto const query = [](auto& tx) { return consent::list_relationships(tx, {}); };
+        auto const rows = co_await server_.policies().storage.read(query);
+        std::vector<std::vector<std::string>> lines;
+        for (auto const& row : rows.value()) {
+            lines.push_back({"   " + row.relationship_id, row.patient_agent_id, row.provider_npi,
+                             row.status, row.consented_actions});
+        }
+        print_table({"   RELATIONSHIP", "PATIENT", "PROVIDER", "STATUS", "CONSENTED TO"}, lines,
+                    {});
+        out_.conclude(lines.size() == 1 + patients_queued,
+                      std::to_string(lines.size()) + " relationships, and nothing clinical");
+    }
+
+    task<> stop() {
+        co_await server_.async_stop(2s);
+        auto const settled = server_.conversation().settled().take();
+        auto const work = [&settled](auto& tx) { consent::settle_outbox(tx, settled); };
+        (co_await server_.policies().storage.write(work)).value();
+    }
+
+    void verify_audit() {
+        out_.title(
+            "The audit log is verified: each entry is chained to the one before by its hash");
+        auto const ignore = [](auto, auto const&) {};
+        auto const summary = parley::verify_audit_log(config_.audit.path, ignore).value();
+        out_.conclude(summary.bad_lines == 0 && summary.lines > 0,
+                      "All " + std::to_string(summary.lines) +
+                          " entries are genuine; the last is " + summary.last.hash.substr(0, 16) +
+                          "...");
+    }
+
+    // ---- What the scenes are made of ------------------------------------------------------------
+
+    [[nodiscard]] std::string host() const { return "127.0.0.1:" + std::to_string(server_.port()); }
+
+    task<parley::tcp_stream> connect() {
+        parley::tcp_stream::socket_type socket(io_.get_executor());
+        asio::ip::tcp::endpoint const address(asio::ip::address_v4::loopback(), server_.port());
+        co_await socket.async_connect(address, use_task);
+        co_return parley::tcp_stream(std::move(socket));
+    }
+
+    task<handshake_result> shake_hands(patient const& who, std::chrono::seconds lifetime,
+                                       std::function<void(handshake_step const&)> on_step) {
+        consent::handshake_request request{.host = host(),
+                                           .path = config_.websocket.path,
+                                           .key = who.key,
+                                           .claims = who.consent_for(lifetime),
+                                           .patient_endpoint = "wss://" + who.id + ".example/agent",
+                                           .timeout = 5s,
+                                           .on_step = std::move(on_step)};
+        auto line = co_await connect();
+        co_return co_await consent::perform_handshake(std::move(line), server_.policies().transport,
+                                                      std::move(request));
+    }
+
+    /// A handshake of which each message is shown.
+    task<handshake_result> visit(patient const& who, std::chrono::seconds lifetime) {
+        std::function<void(handshake_step const&)> const show = [&](handshake_step const& step) {
+            if (!step.type.empty()) out_.say(who.id + " " + explain(step));
+        };
+        co_return co_await shake_hands(who, lifetime, show);
+    }
+
+    /// A handshake of which only the times are shown.
+    task<> wait_in_line(patient who) {
+        std::function<void(handshake_step const&)> const note = [&](handshake_step const& step) {
+            if (step.what == handshake_step::kind::upgraded) {
+                order_.push_back(who.id);
+                out_.say_when(who.id + " is let in");
+            }
+        };
+        auto const end = co_await shake_hands(who, 1h, note);
+        out_.say_when(who.id + " is done: " + describe(end));
+        done_.push_back(end.agreed.status == "new");
+    }
+
+    /// Somebody who is let in, and says nothing.
+    task<std::unique_ptr<line_type>> hold_place() {
+        auto stream = co_await connect();
+        auto line = std::make_unique<line_type>(std::move(stream));
+        co_await line->async_handshake(host(), config_.websocket.path, use_task);
+        co_return line;
+    }
+
+    template <class Condition>
+    task<> until(Condition holds) {
+        auto timer = server_.policies().transport.make_timer(io_.get_executor());
+        for (int i = 0; i < 5'000 && !holds(); ++i) {
+            timer.expires_after(1ms);
+            co_await timer.async_wait(use_task);
+        }
+    }
+
+    narrator out_;
+    consent::configuration config_;
+    std::string first_id_;
+    std::vector<std::string> order_; // of being let in
+    std::vector<bool> done_;         // whether they succeeded
+    asio::io_context io_{1};         // outlives the server, whose policies answer on it
+    server_type server_;
+};
+
+/// Where the broker keeps its files: gone at the end unless it is to be kept.
+class workplace {
+  public:
+    explicit workplace(std::filesystem::path keep) : keep_(!keep.empty()), path_(std::move(keep)) {
+        if (keep_) {
+            std::filesystem::create_directories(path_);
+            if (std::filesystem::is_empty(path_)) return;
+            throw command_error(exit_status::usage,
+                                "--keep: expected a new or an empty directory, found " +
+                                    path_.string() + " with files in it");
+        }
+        auto pattern = std::filesystem::temp_directory_path() / "consent-broker-demo-XXXXXX";
+        auto text = pattern.string();
+        if (::mkdtemp(text.data()) == nullptr) {
+            throw command_error(exit_status::bad, "cannot make a directory such as " + text);
+        }
+        path_ = text;
+    }
+    workplace(workplace const&) = delete;
+    ~workplace() {
+        std::error_code ignored;
+        if (!keep_) std::filesystem::remove_all(path_, ignored);
+    }
+
+    [[nodiscard]] consent::configuration configuration() const {
+        consent::configuration config;
+        config.organization.npi.value = "1003000126";
+        config.organization.name.value = "Example Practice";
+        config.organization.type.value = "practice";
+        config.websocket.maxConcurrentHandshakes = ceiling;
+        config.storage.path = (path_ / "neuron.db").string();
+        config.audit.path = (path_ / "audit.jsonl").string();
+        return config;
+    }
+
+    /// Says what can be done with what is kept.
+    void finish(consent::configuration const& config) const {
+        if (!keep_) return;
+        auto const file = (path_ / "neuron.config.json").string();
+        std::ofstream(file) << pretty_json(parley::json::encode(config));
+        std::cout << "\nKept in " << path_.string() << ". Go on with, for example:\n"
+                  << "   consent-broker relationship list --config " << file << '\n';
+    }
+
+  private:
+    bool keep_;
+    std::filesystem::path path_;
+};
+
+int show(std::string const& keep) {
+    workplace const place(keep);
+    auto const config = place.configuration();
+    bool const good = demonstration(config).run();
+    place.finish(config);
+    return good ? exit_status::ok : exit_status::bad;
+}
+
+} // namespace
+
+void add_demo_command(CLI::App& program, int& status) {
+    auto& command =
+        add_command(program, "demo", "Show handshakes with a broker that lives for some seconds",
+                    "demo\ndemo --keep ./demo     # and look at its files afterwards");
+    auto const keep = std::make_shared<std::string>();
+    command.add_option("--keep", *keep, "Where to keep the database and the audit log")
+        ->type_name("DIR");
+    command.callback([keep, &status] { status = show(*keep); });
+}
+
+} // namespace consent_broker
