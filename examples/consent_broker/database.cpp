@@ -21,6 +21,8 @@ opened_database open_database(consent::configuration const& config, reporter rep
     auto storage = database::open({.path = config.storage.path,
                                    .prepare_schema =
                                        [&duplicates](soci::session& session) {
+                                           // Of this process. The system caches the file anyway.
+                                           session << "PRAGMA soft_heap_limit = 1048576";
                                            consent::prepare_schema(session);
                                            duplicates =
                                                consent::find_duplicate_relationships(session);

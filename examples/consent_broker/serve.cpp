@@ -97,7 +97,8 @@ reporter reporter_for(std::string part) {
 }
 
 int serve(serve_options const& options) {
-    ::mallopt(M_ARENA_MAX, 2);     // the few threads allocate little
+    // The threads besides those that serve allocate little: they share one arena.
+    ::mallopt(M_ARENA_MAX, static_cast<int>(options.threads) + 1);
     std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
     log::set_level(options.log_level);
     auto loaded = load_configuration(options.config);
