@@ -134,7 +134,7 @@ std::string describe(handshake_result const& end) {
     auto const closed =
         end.close_code ? " (closed with " + std::to_string(*end.close_code) + ")" : std::string();
     if (end.how != outcome::completed) {
-        return (end.code.empty() ? "" : end.code + ": ") + end.message + closed;
+        return "Refused: " + (end.code.empty() ? "" : end.code + ": ") + end.message + closed;
     }
     return "relationship " + end.agreed.relationship_id.substr(0, 8) + "... with the provider at " +
            end.agreed.provider_endpoint + closed;
@@ -174,10 +174,10 @@ class demonstration {
 
     task<> play() {
         server_.start(io_, {asio::ip::address_v4::loopback(), 0}).value();
-        std::cout << "A consent broker listens on ws://" << host() << config_.websocket.path
-                  << ".\nIts database and its audit log are in "
-                  << std::filesystem::path(config_.storage.path).parent_path().string()
-                  << ". At most " << ceiling << " handshakes run at once.\n";
+        std::cout << "A consent broker on ws://" << host() << config_.websocket.path
+                  << ", with at most " << ceiling << " handshakes at once.\n"
+                  << "Its database and its audit log are in "
+                  << std::filesystem::path(config_.storage.path).parent_path().string() << ".\n";
         co_await register_provider();
         patient const alice{"patient-001"};
         co_await meet(alice);
@@ -328,7 +328,8 @@ class demonstration {
             }
         };
         auto const end = co_await shake_hands(who, 1h, note);
-        out_.say_when(who.id + " is done: " + describe(end));
+        out_.say_when(who.id + (end.how == outcome::completed ? " has its relationship, and leaves"
+                                                              : ": " + describe(end)));
         done_.push_back(end.agreed.status == "new");
     }
 
