@@ -5,23 +5,23 @@
 /// A consent broker in memory, and the patients who come to it.
 
 #include <parley/admission/queueing_admission.hpp>
-#include <parley/consent/client_messages.hpp>
 #include <parley/consent/conversation.hpp>
-#include <parley/message.hpp>
 #include <parley/server.hpp>
 #include <parley/transport/memory_transport.hpp>
 #include <parley/verifier/ed25519_verifier.hpp>
 #include <tests/support/gate.hpp>
 #include <tests/support/memory_peer.hpp>
+#include <tests/support/patient.hpp>
 
 #include <boost/json/serialize.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,69 +42,32 @@ extern template class parley::basic_handshake_server<
 
 namespace parley::test {
 
-inline std::string const registered_npi = "1245319599";
-inline std::string const unregistered_npi = "1234567893";
-inline std::string const organization_npi = "1003000126";
-
-/// When the clock of a `memory_world` starts, and a moment long after, in Unix seconds.
-inline constexpr double beginning = 1'767'225'600;
-inline constexpr double far_future = 4'102'444'800;
-
-/// A patient's agent.
-struct patient {
-    ed25519_key key = ed25519_key::generate();
-    consent::token_claims claims{"patient-001", registered_npi, {"office_visit", "lab_results"},
-                                 {beginning},   {far_future},   {}};
-    std::string endpoint = "wss://patient.test/agent";
-
-    /// The first message.
-    [[nodiscard]] consent::handshake_auth auth() const {
-        return consent::make_auth(key, claims, endpoint);
-    }
-    [[nodiscard]] std::string auth_text() const { return encode_message(auth()); }
-
-    /// The answer to the text of a challenge.
-    [[nodiscard]] std::string answer(std::string const& challenge) const {
-        auto const question =
-            decode_message<consent::handshake_challenge>(json::parse(challenge).value());
-        return encode_message(consent::answer_challenge(key, question.value()).value());
-    }
-
-    [[nodiscard]] std::string public_key() const { return to_base64url(key.public_key()); }
-};
-
-inline patient patient_called(std::string id) {
-    patient p;
-    p.claims.patient_agent_id = std::move(id);
-    return p;
-}
-
-/// What a message from the broker is, or a failed test.
-template <class M>
-M as(std::string const& text) {
-    auto const value = json::parse(text);
-    BOOST_REQUIRE_MESSAGE(value, "not JSON: '" << text << "'");
-    auto const decoded = decode_message<M>(*value);
-    BOOST_REQUIRE_MESSAGE(decoded, "not a " << M::type << ": " << text);
-    return *decoded;
+/// Is this how a UUID v4 is written?
+inline bool is_uuid(std::string_view text) {
+    constexpr std::string_view form = "hhhhhhhh-hhhh-4hhh-vhhh-hhhhhhhhhhhh";
+    return text.size() == form.size() && std::ranges::equal(text, form, [](char c, char wanted) {
+               if (wanted == 'h')
+                   return std::string_view("0123456789abcdef").find(c) != std::string_view::npos;
+               if (wanted == 'v') return std::string_view("89ab").find(c) != std::string_view::npos;
+               return c == wanted;
+           });
 }
 
 /// Replaces each different UUID v4 by #1, #2… in the order of their first appearance.
 class uuid_names {
   public:
     std::string operator()(std::string text) {
-        static std::regex const uuid(
-            "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}");
-        for (std::smatch found; std::regex_search(text, found, uuid);) {
+        constexpr std::size_t length = 36;
+        for (std::size_t at = 0; at + length <= text.size(); ++at) {
+            auto const id = text.substr(at, length);
+            if (!is_uuid(id)) continue;
             auto const next = "#" + std::to_string(names_.size() + 1);
-            auto const name = names_.try_emplace(found.str(), next).first->second;
-            text.replace(static_cast<std::size_t>(found.position()), uuid_length, name);
+            text.replace(at, length, names_.try_emplace(id, next).first->second);
         }
         return text;
     }
 
   private:
-    static constexpr std::size_t uuid_length = 36;
     std::map<std::string, std::string> names_;
 };
 

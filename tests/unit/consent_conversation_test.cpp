@@ -85,10 +85,6 @@ void check_open(memory_peer const& peer) {
     BOOST_TEST(!peer.closed_with());
 }
 
-bool is_uuid(std::string const& text) {
-    return uuid_names()(text) == "#1";
-}
-
 // ---- What a peer may say
 // -------------------------------------------------------------------------
 
