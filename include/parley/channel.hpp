@@ -11,6 +11,7 @@
 #include <parley/task.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -173,6 +174,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     void close_stream() {
         broken_ = true;
         stream().close();
+        for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_})
+            task->cancellation.emit(asio::cancellation_type::terminal);
         write_timer_.cancel();
         if (ping_timer_) ping_timer_->cancel();
         notify();
@@ -207,7 +210,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         disarm();
         if (ec) co_return ec;
         upgraded_ = true;
-        spawn_reader();
+        read_on();
         if (limits_.ping_interval.count() > 0) spawn_heartbeat();
         co_return error_code{};
     }
@@ -225,7 +228,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         if (!inbox_.empty()) {
             auto message = std::move(inbox_.front());
             inbox_.pop_front();
-            if (!reading_ && !read_ended_) spawn_reader();
+            read_on();
             co_return message;
         }
         if (ended) co_return received{end_status_, {}};
@@ -237,7 +240,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     task<bool> send(std::string text) {
         if (!enqueue(std::make_shared<std::string const>(std::move(text)))) co_return false;
         // The answer may come before the transport has said that the question is gone.
-        if (limits_.discard_unexpected) inbox_.clear();
+        if (limits_.discard_unexpected) clear_inbox();
         receiving_ = true;
         co_return co_await flush();
     }
@@ -253,7 +256,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         }
         waiting_out_ += text->size();
         outbox_.push_back(std::move(text));
-        if (!writing_) spawn(write_loop(), &channel::writing_);
+        if (!writing_.running) spawn(&channel::writing_, write_loop());
         return true;
     }
 
@@ -262,9 +265,12 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         co_await flush();
         closing_ = true;
         if (!broken_ && !read_ended_) {
-            spawn(exchange_close(std::move(reason)), &channel::exchanging_);
+            spawn(&channel::exchanging_, exchange_close(std::move(reason)));
         }
-        auto const at_rest = [this] { return !exchanging_ && !reading_ && !writing_; };
+        auto const at_rest = [this] {
+            return !reading_.running && !writing_.running && !pinging_.running &&
+                   !exchanging_.running;
+        };
         if (co_await wait_until(now() + limits_.close_timeout, at_rest)) co_return;
         close_stream();
         co_await wait_until(no_deadline, at_rest);
@@ -272,6 +278,14 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
   private:
     using self_ptr = std::shared_ptr<channel>;
+
+    /// What goes on beside the conversation, at most once at a time.
+    struct side_task {
+        bool running = false;
+        // The end of the stream is not enough: while one side closes and the other breaks the
+        // protocol, Beast's reader and its closer wait for each other, and neither for the stream.
+        asio::cancellation_signal cancellation;
+    };
 
     void wait_armed(unsigned armed) {
         alarm_.timer().async_wait(
@@ -285,28 +299,36 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     task<bool> flush() {
         bool const flushed = co_await wait_until(now() + limits_.write_timeout, [this] {
-            return broken_ || (outbox_.empty() && !writing_);
+            return broken_ || (outbox_.empty() && !writing_.running);
         });
         if (!flushed) close_stream();
         co_return !broken_;
     }
 
-    // Runs `loop` beside the conversation; `running` tells until when. One that fails, for want of
-    // memory, ends the connection and nothing else.
-    void spawn(task<> loop, bool channel::*running) {
-        this->*running = true;
-        asio::co_spawn(
-            executor_, std::move(loop),
-            [self = this->shared_from_this(), running](std::exception_ptr const& failure) {
-                (*self).*running = false;
-                if (failure) self->close_stream();
-                self->notify();
-            });
+    // Runs `work` beside the conversation. If it fails, for want of memory, that ends the
+    // connection and nothing else.
+    void spawn(side_task channel::*which, task<> work) {
+        auto& beside = this->*which;
+        beside.running = true;
+        auto ended = [self = this->shared_from_this(), which](std::exception_ptr const& failure) {
+            ((*self).*which).running = false;
+            if (failure) self->close_stream();
+            self->notify();
+        };
+        asio::co_spawn(executor_, std::move(work),
+                       asio::bind_cancellation_slot(beside.cancellation.slot(), std::move(ended)));
     }
 
-    void spawn_reader() {
+    // Starts the reader, or wakes it when there is room in the inbox again.
+    void read_on() {
+        if (reading_.running || read_ended_) return;
         ponged_ = true; // an answer may have waited while nobody read
-        spawn(read_loop(), &channel::reading_);
+        spawn(&channel::reading_, read_loop());
+    }
+
+    void clear_inbox() {
+        inbox_.clear();
+        read_on();
     }
 
     void spawn_heartbeat() {
@@ -371,16 +393,14 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         write_timer_.async_wait(
             asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
                 self->write_watched_ = false;
-                if (ec || !self->writing_) return;
+                if (ec || !self->writing_.running) return;
                 if (self->now() < self->write_deadline_) return self->watch_writer();
                 self->close_stream();
             }));
     }
 
     task<> exchange_close(close_reason reason) {
-        // A paused reader would never see the peer's answer.
-        inbox_.clear();
-        if (!reading_ && !read_ended_) spawn_reader();
+        clear_inbox(); // a paused reader would never see the peer's answer
         websocket::close_reason frame(reason.code);
         auto const text = close_text(reason.text);
         frame.reason.assign(text.data(), text.size());
@@ -399,28 +419,22 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     }
 
     task<> heartbeat_loop(self_ptr) {
-        while (!broken_ && !read_ended_) {
+        while (!broken_ && !read_ended_ && !closing_) {
             // While the inbox is full nobody reads, so an answer cannot be expected.
-            bool const silent = !std::exchange(ponged_, false) && reading_;
-            if (silent || pinging_) {
+            bool const silent = !std::exchange(ponged_, false) && reading_.running;
+            if (silent || pinging_.running) {
                 close_stream();
                 break;
             }
-            send_ping();
+            // Not waited for: a peer that does not read would hold the heartbeat itself up.
+            spawn(&channel::pinging_, send_ping());
             ping_timer_->expires_at(now() + limits_.ping_interval);
             auto [cancelled] = co_await ping_timer_->async_wait(asio::as_tuple(use_task));
             if (cancelled) break;
         }
     }
 
-    // Not waited for: a peer that does not read would hold the heartbeat itself up.
-    void send_ping() {
-        pinging_ = true;
-        ws_.async_ping(
-            {}, asio::bind_executor(executor_, [self = this->shared_from_this()](error_code) {
-                self->pinging_ = false;
-            }));
-    }
+    task<> send_ping() { co_await ws_.async_ping({}, asio::as_tuple(use_task)); }
 
     std::shared_ptr<void const> owner_;
     executor executor_;
@@ -432,6 +446,10 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     timer_type write_timer_;
     time_point write_deadline_;
     std::optional<timer_type> ping_timer_;
+    side_task reading_;
+    side_task writing_;
+    side_task pinging_;
+    side_task exchanging_; // close frames
     websocket::stream<stream_type, false> ws_;
     std::deque<received> inbox_;
     std::deque<std::shared_ptr<std::string const>> outbox_;
@@ -445,15 +463,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     bool upgraded_ = false;
     bool receiving_ = false;
     bool read_ended_ = false;
-    bool reading_ = false;
-    bool writing_ = false;
     bool write_watched_ = false;
     bool closing_ = false;
-    bool exchanging_ = false; // close frames
     bool broken_ = false;
     bool stopping_ = false;
     bool idle_ = true;
-    bool pinging_ = false;
     bool ponged_ = false;
 };
 

@@ -13,6 +13,7 @@
 #include <parley/task.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -23,6 +24,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -97,15 +99,22 @@ Buffer first_buffer(Buffers const& buffers) {
     return {};
 }
 
-template <class... Rs, class Token, class Start>
-auto initiate_completion(executor ex, Token&& token, Start start) {
+struct not_cancellable {};
+
+/// Starts an operation that `start(completion)` is told to complete, and which `cancel(type)` ends.
+template <class... Rs, class Token, class Start, class Cancel = not_cancellable>
+auto initiate_completion(executor ex, Token&& token, Start start, Cancel cancel = {}) {
     return asio::async_initiate<Token, void(Rs...)>(
-        [ex](auto handler, Start begin) {
+        [ex](auto handler, Start begin, Cancel end) {
             auto const home = asio::get_associated_executor(handler, ex);
             auto work = asio::prefer(home, asio::execution::outstanding_work.tracked);
+            if constexpr (!std::is_same_v<Cancel, not_cancellable>) {
+                auto slot = asio::get_associated_cancellation_slot(handler);
+                if (slot.is_connected()) slot.assign(std::move(end));
+            }
             begin(completion<Rs...>(std::move(handler), std::move(work)));
         },
-        token, std::move(start));
+        token, std::move(start), std::move(cancel));
 }
 
 } // namespace detail
@@ -182,6 +191,9 @@ class manual_timer {
                 } else {
                     timer->waiters.push_back(std::move(done));
                 }
+            },
+            [timer = state_](asio::cancellation_type) {
+                timer->complete(asio::error::operation_aborted);
             });
     }
 
