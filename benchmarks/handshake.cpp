@@ -9,6 +9,8 @@
 
 #include "child_process.hpp"
 
+#include "tests/support/temporary_directory.hpp"
+
 #include <parley/consent/challenge.hpp>
 #include <parley/consent/client.hpp>
 #include <parley/consent/token.hpp>
@@ -231,7 +233,7 @@ void print(std::map<std::string, std::vector<measurement>> const& all) {
 }
 
 int compare(settings const& s, std::string const& self) {
-    benchmarks::temporary_folder const folder;
+    parley::test::temporary_directory const folder;
     std::map<std::string, child_process> servers;
     servers.emplace("broker", start_broker(s, folder.path()));
     servers.emplace("ceiling", child_process({self, "--serve-ceiling"}));

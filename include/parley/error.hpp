@@ -38,13 +38,20 @@ class errc_category final : public boost::system::error_category {
     [[nodiscard]] char const* name() const noexcept override { return "parley"; }
     [[nodiscard]] std::string message(int value) const override {
         switch (static_cast<errc>(value)) {
-        case errc::storage_unavailable: return "storage unavailable";
-        case errc::constraint_violated: return "constraint violated";
-        case errc::audit_unavailable: return "audit log unavailable";
-        case errc::overloaded: return "overloaded";
-        case errc::credential_refused: return "credential refused";
-        case errc::timed_out: return "timed out";
-        case errc::stopping: return "server stopping";
+        case errc::storage_unavailable:
+            return "storage unavailable";
+        case errc::constraint_violated:
+            return "constraint violated";
+        case errc::audit_unavailable:
+            return "audit log unavailable";
+        case errc::overloaded:
+            return "overloaded";
+        case errc::credential_refused:
+            return "credential refused";
+        case errc::timed_out:
+            return "timed out";
+        case errc::stopping:
+            return "server stopping";
         }
         return "unknown error";
     }
@@ -60,7 +67,7 @@ inline error_code make_error_code(errc e) {
 
 /// What is wrong with a piece of input: where, what was found there, and what is allowed.
 struct problem {
-    std::string path;     ///< the member at fault, as in `server.port` or `items[3].name`; may be empty
+    std::string path; ///< the member at fault, as in `server.port` or `items[3].name`; may be empty
     std::string expected; ///< what is allowed: `a whole number from 1 to 65535`
     std::string found;    ///< what was there: `the string "abc"`, `nothing`
 

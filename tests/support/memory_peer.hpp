@@ -52,13 +52,11 @@ struct memory_world {
 /// A client that records what it is told. Each action runs the world until it is quiet.
 class memory_peer {
   public:
-    using handshake_response =
-        boost::beast::http::response<boost::beast::http::string_body>;
+    using handshake_response = boost::beast::http::response<boost::beast::http::string_body>;
 
     explicit memory_peer(memory_world& world, std::string address = "192.0.2.1")
-        : world_(world),
-          state_(std::make_shared<state>(world.transport.connect(
-              world.io.get_executor(), std::move(address)))) {}
+        : world_(world), state_(std::make_shared<state>(world.transport.connect(
+                             world.io.get_executor(), std::move(address)))) {}
 
     /// Connects and asks for an upgrade of `path`; the answer may take its time.
     memory_peer(memory_world& world, std::string path, std::string address)
