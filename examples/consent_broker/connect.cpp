@@ -305,7 +305,7 @@ void add_connect_command(CLI::App& program, int& status) {
         ->capture_default_str();
     command
         .add_option("--action", options->actions, "What is consented to; may be given repeatedly")
-        ->expected(1)
+        ->allow_extra_args(false)
         ->type_name("ACTION");
     command
         .add_option("--ca", options->ca_file,
