@@ -530,7 +530,7 @@ class Connect(HandshakeCase):
 
 
 def make_certificate(directory):
-    """For `localhost`, signed with its own key. Returns the paths of the certificate and the key."""
+    """For `localhost`, signed with its own key. Returns the two paths: certificate and key."""
     key = Ed25519PrivateKey.generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.timezone.utc)
