@@ -12,6 +12,8 @@ scripts/setup.sh test
 
 say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
+declare -A builds=([release]=build [asan]=build-asan [tsan]=build-tsan)
+
 # Builds a preset and runs its tests; more arguments go to ctest.
 suite() {
     local preset=$1
@@ -21,6 +23,9 @@ suite() {
     cmake --build --preset "$preset"
     say "$preset: test"
     ctest --preset "$preset" --no-tests=error "$@"
+    # What each test runner said at its end.
+    grep -hE '^(Running [0-9]+ test|\*\*\* |Ran [0-9]+ test|OK$|. (tests|pass|fail) [0-9]+)' \
+        "${builds[$preset]}/Testing/Temporary/LastTest.log"
 }
 
 for step in "${steps[@]}"; do
