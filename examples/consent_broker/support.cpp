@@ -28,7 +28,7 @@ CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view 
     std::string footer = "Examples:\n";
     std::istringstream lines{std::string(examples)};
     for (std::string line; std::getline(lines, line);) {
-        footer += "  consent-broker " + line + '\n';
+        footer += (line.starts_with(' ') ? "" : "  consent-broker ") + line + '\n';
     }
     footer += "\nExit status: 0 done and well; 1 what was asked about is bad or not there, or it "
               "cannot\nbe done; 2 the command line or the configuration is wrong.";

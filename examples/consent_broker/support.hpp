@@ -39,7 +39,7 @@ class command_error : public std::runtime_error {
 };
 
 /// Adds a command, whose `--help` ends with `examples` (command lines without the program's name,
-/// one a line) and with the exit statuses.
+/// one a line; a line that begins with a space continues the one before) and the exit statuses.
 CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view description,
                       std::string_view examples);
 
