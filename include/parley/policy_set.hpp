@@ -63,6 +63,10 @@ template <class Conversation>
 struct conversation_lacks_call_operator;
 template <class Policy>
 struct policy_must_be_given_to_the_constructor;
+template <class Argument>
+struct argument_is_not_a_policy_of_this_server;
+template <class Policy>
+struct policy_is_given_twice;
 } // namespace errors
 
 namespace detail {
@@ -171,18 +175,34 @@ struct policy_set {
     explicit policy_set(std::tuple<Args...> args)
         : transport(pick<transport_type>(args)), admission(pick<admission_type>(args)),
           verifier(pick<verifier_type>(args)), storage(pick<storage_type>(args)),
-          audit(pick<audit_type>(args)) {}
+          audit(pick<audit_type>(args)) {
+        static_assert((is_wanted<Args, Args...>() && ...));
+    }
 
-    transport_type transport;
+    [[no_unique_address]] transport_type transport;
     [[no_unique_address]] admission_type admission;
     [[no_unique_address]] verifier_type verifier;
     [[no_unique_address]] storage_type storage;
     [[no_unique_address]] audit_type audit;
 
   private:
+    template <class T, class... Ts>
+    static constexpr int count_of = (int{std::is_same_v<T, Ts>} + ... + 0);
+
+    template <class Arg, class... Args>
+    static constexpr bool is_wanted() {
+        if constexpr (count_of<Arg, transport_type, admission_type, verifier_type, storage_type,
+                               audit_type> == 0) {
+            return sizeof(errors::argument_is_not_a_policy_of_this_server<Arg>) != 0;
+        } else if constexpr (count_of<Arg, Args...> > 1) {
+            return sizeof(errors::policy_is_given_twice<Arg>) != 0;
+        }
+        return true;
+    }
+
     template <class Policy, class... Args>
     static Policy pick(std::tuple<Args...>& args) {
-        if constexpr ((std::is_same_v<std::decay_t<Args>, Policy> || ...)) {
+        if constexpr (count_of<Policy, Args...> == 1) {
             return std::move(std::get<Policy>(args));
         } else if constexpr (std::is_default_constructible_v<Policy>) {
             return Policy();
