@@ -34,6 +34,11 @@ if(PARLEY_SANITIZE)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
         # Instrumented code gives false alarms of the first, and Asio's fences give the second.
         target_compile_options(parley_development INTERFACE -Wno-maybe-uninitialized)
+        if(PARLEY_SANITIZE MATCHES "address")
+            # Else GCC moves Hana's strings into sections that the linker drops as duplicates, while
+            # the sanitizer's list of variables still names them.
+            target_compile_options(parley_development INTERFACE -fno-toplevel-reorder)
+        endif()
         if(PARLEY_SANITIZE MATCHES "thread")
             target_compile_options(parley_development INTERFACE -Wno-tsan)
         endif()
