@@ -26,7 +26,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -98,12 +97,13 @@ consent::token_claims make_claims(connect_options const& options, parley::ed2551
 /// A line to the broker, or why there is none.
 struct no_line {
     std::string why;
+    outcome how = outcome::disconnected;
 };
 template <class Stream>
 using line_to_broker = parley::result<Stream, no_line>;
 
-parley::task<line_to_broker<parley::tcp_stream>> dial(consent::broker_url const& url) {
-    auto const executor = co_await asio::this_coro::executor;
+parley::task<line_to_broker<parley::tcp_stream>> dial(parley::executor executor,
+                                                      consent::broker_url const& url) {
     asio::ip::basic_resolver<asio::ip::tcp, parley::executor> resolver(executor);
     auto [unknown, addresses] = co_await resolver.async_resolve(url.host, std::to_string(url.port),
                                                                 asio::as_tuple(use_task));
@@ -132,9 +132,9 @@ ssl::context make_tls_context(std::string const& ca_file) {
                                                 ca_file + ": " + ec.message());
 }
 
-parley::task<line_to_broker<parley::tls_stream>> dial_tls(consent::broker_url const& url,
-                                                          ssl::context& context) {
-    auto plain = co_await dial(url);
+parley::task<line_to_broker<parley::tls_stream>>
+dial_tls(parley::executor executor, consent::broker_url const& url, ssl::context& context) {
+    auto plain = co_await dial(executor, url);
     if (!plain) co_return plain.error();
     parley::tls_stream line(std::move(*plain), context);
     auto* const handle = line.next().native_handle();
@@ -149,29 +149,32 @@ parley::task<line_to_broker<parley::tls_stream>> dial_tls(consent::broker_url co
     co_return no_line{"no TLS with " + url.authority() + ": " +
                       (verdict == X509_V_OK
                            ? failed.message()
-                           : "its certificate is not accepted: " +
+                           : "its certificate is not accepted (see --ca): " +
                                  std::string(X509_verify_cert_error_string(verdict)))};
 }
 
 template <class Stream>
-parley::task<line_to_broker<Stream>> within(std::chrono::milliseconds timeout,
+parley::task<line_to_broker<Stream>> within(parley::executor executor,
+                                            std::chrono::milliseconds timeout,
                                             parley::task<line_to_broker<Stream>> dialling) {
     using asio::experimental::awaitable_operators::operator||;
-    parley::steady_timer timer(co_await asio::this_coro::executor, timeout);
+    parley::steady_timer timer(executor, timeout);
     auto done = co_await (std::move(dialling) || timer.async_wait(use_task));
     if (done.index() == 0) co_return std::move(std::get<0>(done));
-    co_return no_line{"no connection in time"};
+    co_return no_line{"no connection in time", outcome::timed_out};
 }
 
 /// Dials, and then does the handshake in the time that is left.
 template <class Stream>
-parley::task<handshake_result> shake_hands(parley::task<line_to_broker<Stream>> dialling,
+parley::task<handshake_result> shake_hands(parley::executor executor,
+                                           parley::task<line_to_broker<Stream>> dialling,
                                            consent::handshake_request request) {
     parley::tcp_transport clock;
     auto const deadline = clock.now() + request.timeout;
-    auto line = co_await within(request.timeout, std::move(dialling));
+    auto line = co_await within(executor, request.timeout, std::move(dialling));
     if (!line) {
         handshake_result nothing;
+        nothing.how = line.error().how;
         nothing.message = line.error().why;
         co_return nothing;
     }
@@ -254,12 +257,12 @@ int connect(connect_options const& options) {
     }
 
     asio::io_context io(1);
-    std::optional<ssl::context> tls;
-    if (url->secure) tls = make_tls_context(options.ca_file);
-    auto end = asio::co_spawn(io,
-                              url->secure ? shake_hands(dial_tls(*url, *tls), std::move(request))
-                                          : shake_hands(dial(*url), std::move(request)),
-                              asio::use_future);
+    auto const executor = io.get_executor();
+    auto tls = make_tls_context(options.ca_file);
+    auto handshake = url->secure
+                         ? shake_hands(executor, dial_tls(executor, *url, tls), std::move(request))
+                         : shake_hands(executor, dial(executor, *url), std::move(request));
+    auto end = asio::co_spawn(io, std::move(handshake), asio::use_future);
     io.run();
     auto const result = end.get();
 
