@@ -59,6 +59,7 @@ class broker {
         bool clean = false;
         parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e, bool ended_well) {
             failure = std::move(e);
+            if (failure) io_.stop(); // nobody is left to end it in order
             clean = ended_well;
         });
         io_.run();
