@@ -333,7 +333,7 @@ BOOST_DATA_TEST_CASE(a_stop_ends_each_peer_where_it_is, data::xrange(1U, 3U), th
                broker.server().connections() == 4;
     }));
 
-    std::thread stopper([&] { broker.stop(); });
+    std::thread stopper([&] { broker.server().stop(10s); });
     BOOST_TEST(silent.closed() == 1001);
     BOOST_TEST(challenged.closed() == 1001);
     auto const answer = queued.read_all();

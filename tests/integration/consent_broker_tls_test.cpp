@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_stop_says_so_over_tls) {
     tls_deployment world;
     tls_peer peer(world.broker.port());
     as<parley::consent::handshake_challenge>(peer.say(patient().auth_text()).hear());
-    std::thread stopper([&] { world.broker.stop(); });
+    std::thread stopper([&] { world.broker.server().stop(10s); });
     BOOST_TEST(peer.closed() == 1001);
     stopper.join();
 }
