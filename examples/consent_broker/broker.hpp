@@ -192,15 +192,11 @@ class broker {
     /// False when something could not be written down that should have been.
     task<bool> stop() {
         co_await stop_server();
-        auto const settled = server_.conversation().settled().take();
-        auto const settle = [&settled](auto& tx) { parley::consent::settle_outbox(tx, settled); };
-        bool clean = true;
-        if (!settled.empty()) {
-            auto const removed = co_await server_.policies().storage.write(settle);
-            clean = removed.has_value();
-        }
+        auto& policies = server_.policies();
+        bool const settled =
+            co_await server_.conversation().settle(policies.storage, policies.audit);
         bool const recorded = co_await record("neuron_stop");
-        clean = clean && recorded;
+        bool const clean = settled && recorded;
         auto const& counts = server_.conversation().statistics();
         log::info("stopped", {{"completed", std::to_string(counts.completed)},
                               {"failed", std::to_string(counts.failed)}});

@@ -14,7 +14,7 @@ namespace consent_broker::control {
 namespace local = boost::asio::local;
 
 local::stream_protocol::endpoint endpoint_of(parley::consent::configuration const& config) {
-    auto const path = config.storage.path + ".control";
+    auto const path = beside_database(config, ".control").string();
     constexpr auto longest = sizeof(sockaddr_un::sun_path) - 1;
     if (path.size() <= longest) return {path};
     throw command_error(exit_status::usage,

@@ -16,31 +16,44 @@ void print_report(std::string_view text) {
     std::cerr << "consent-broker: " << printable(text) << '\n';
 }
 
-opened_database open_database(consent::configuration const& config, reporter report) {
-    std::vector<consent::duplicate_relationship> duplicates;
+database open_database(consent::configuration const& config, reporter report,
+                       std::vector<consent::duplicate_relationship>* duplicates) {
     auto storage = database::open({.path = config.storage.path,
                                    .prepare_schema =
-                                       [&duplicates](soci::session& session) {
+                                       [duplicates](soci::session& session) {
                                            // Of this process. The system caches the file anyway.
                                            session << "PRAGMA soft_heap_limit = 1048576";
                                            consent::prepare_schema(session);
-                                           duplicates =
+                                           if (!duplicates) return;
+                                           *duplicates =
                                                consent::find_duplicate_relationships(session);
                                        },
                                    .report = std::move(report)});
     if (!storage) throw command_error(exit_status::bad, "database " + storage.error().text());
-    return {std::move(*storage), std::move(duplicates)};
+    return std::move(*storage);
+}
+
+std::filesystem::path beside_database(consent::configuration const& config,
+                                      std::string_view suffix) {
+    std::error_code ec;
+    std::filesystem::path path = config.storage.path;
+    if (std::filesystem::is_symlink(path, ec)) {
+        auto const target = std::filesystem::weakly_canonical(path, ec);
+        if (!ec) path = target;
+    }
+    return path += suffix;
 }
 
 database open_existing_database(consent::configuration const& config) {
     if (std::error_code ignored; !std::filesystem::exists(config.storage.path, ignored)) {
         throw command_error(exit_status::bad,
-                            "there is no database " + config.storage.path +
+                            "there is no database " +
+                                std::filesystem::absolute(config.storage.path).string() +
                                 " yet. `consent-broker provider add` or `consent-broker serve` "
                                 "makes it;\nif it is elsewhere, correct storage.path in the "
                                 "configuration.");
     }
-    return open_database(config, print_report).storage;
+    return open_database(config, print_report, nullptr);
 }
 
 row_counts count_rows(consent::configuration const& config) {
@@ -63,7 +76,7 @@ audit_log open_audit(consent::configuration const& config, reporter report) {
 
 std::optional<parley::detail::posix_file> try_lock_database(consent::configuration const& config) {
     using parley::detail::posix_file;
-    std::filesystem::path const path = config.storage.path + ".lock";
+    auto const path = beside_database(config, ".lock");
     auto const fail = [&](parley::error_code ec) {
         return command_error(exit_status::bad, path.string() +
                                                    ": expected a file that this user can make and "

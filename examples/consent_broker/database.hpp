@@ -31,14 +31,16 @@ using reporter = std::function<void(std::string_view)>;
 /// The reporter of commands that end soon: writes to standard error.
 void print_report(std::string_view text);
 
-/// A database, and what is wrong with what is in it.
-struct opened_database {
-    database storage;
-    std::vector<parley::consent::duplicate_relationship> duplicates;
-};
-
 /// Opens the database, makes it where there is none, and migrates it. \throws command_error.
-opened_database open_database(parley::consent::configuration const& config, reporter report);
+/// \param duplicates gets the active relationships of which there is more than one, if it is given:
+/// every relationship must be looked at for that.
+database open_database(parley::consent::configuration const& config, reporter report,
+                       std::vector<parley::consent::duplicate_relationship>* duplicates);
+
+/// The file of that suffix beside the database itself, whatever symbolic link leads to it: whoever
+/// uses one database has one lock and one control socket.
+std::filesystem::path beside_database(parley::consent::configuration const& config,
+                                      std::string_view suffix);
 
 /// Opens a database that is there. \throws command_error, also when there is none.
 database open_existing_database(parley::consent::configuration const& config);

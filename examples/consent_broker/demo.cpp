@@ -148,8 +148,8 @@ class demonstration {
           server_({.path = config_.websocket.path}, make_conversation(config_), // and the policies:
                   parley::queueing_admission(
                       {.max_concurrent = config_.websocket.maxConcurrentHandshakes}),
-                  open_database(config_, print_report).storage, open_audit(config_, print_report)) {
-    }
+                  open_database(config_, print_report, nullptr),
+                  open_audit(config_, print_report)) {}
 
     /// True when every scene ended as it should.
     bool run() {
@@ -260,7 +260,7 @@ class demonstration {
         std::vector<std::vector<std::string>> lines;
         for (auto const& row : rows.value()) {
             lines.push_back({"   " + row.relationship_id, row.patient_agent_id, row.provider_npi,
-                             row.status, row.consented_actions});
+                             row.status, row.consented_actions.value_or("")});
         }
         print_table({"   RELATIONSHIP", "PATIENT", "PROVIDER", "STATUS", "CONSENTED TO"}, lines,
                     {});
@@ -270,9 +270,8 @@ class demonstration {
 
     task<> stop() {
         co_await server_.async_stop(2s);
-        auto const settled = server_.conversation().settled().take();
-        auto const work = [&settled](auto& tx) { consent::settle_outbox(tx, settled); };
-        (co_await server_.policies().storage.write(work)).value();
+        auto& policies = server_.policies();
+        co_await server_.conversation().settle(policies.storage, policies.audit);
     }
 
     void verify_audit() {

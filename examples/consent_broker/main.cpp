@@ -48,6 +48,9 @@ int main(int argc, char** argv) {
         add_status_command(program, status);
         add_connect_command(program, status);
         program.parse(argc, argv);
+        if (!std::cout.flush()) {
+            throw command_error(exit_status::bad, "the output cannot be written");
+        }
         return status;
     } catch (CLI::ParseError const& e) {
         return program.exit(e) == 0 ? exit_status::ok : exit_status::usage;

@@ -70,7 +70,7 @@ void add(provider_options const& options) {
         require_text("--specialty", *options.specialty);
     }
     auto const config = read_configuration(options.config);
-    auto storage = open_database(config, print_report).storage;
+    auto storage = open_database(config, print_report, nullptr);
     bool const known = value_of(storage.write_now([&](auto& tx) {
         auto const before = consent::find_provider(tx, options.npi);
         auto provider = before.value_or(consent::provider{.npi = options.npi});

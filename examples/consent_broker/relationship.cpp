@@ -43,9 +43,10 @@ struct relationship_options {
 
 /// The actions, which are a JSON array if the database is sound; else the text as it is.
 boost::json::value actions_of(consent::relationship const& row) {
+    if (!row.consented_actions) return boost::json::array();
     boost::json::error_code ec;
-    auto actions = boost::json::parse(row.consented_actions, ec);
-    return ec ? boost::json::value(row.consented_actions) : actions;
+    auto actions = boost::json::parse(*row.consented_actions, ec);
+    return ec ? boost::json::value(*row.consented_actions) : actions;
 }
 
 boost::json::object json_of(consent::relationship const& row) {
@@ -57,11 +58,11 @@ boost::json::object json_of(consent::relationship const& row) {
 /// `office_visit, lab_results`
 std::string actions_text(consent::relationship const& row) {
     auto const actions = actions_of(row);
-    if (!actions.is_array()) return row.consented_actions;
+    if (!actions.is_array()) return *row.consented_actions;
     std::string text;
     for (auto const& action : actions.get_array()) {
         if (!text.empty()) text += ", ";
-        text += action.is_string() ? std::string(action.get_string().c_str())
+        text += action.is_string() ? std::string(std::string_view(action.get_string()))
                                    : boost::json::serialize(action);
     }
     return text;

@@ -114,7 +114,8 @@ int serve(serve_options const& options) {
                                 ".\n`consent-broker status` shows the broker that runs; stop that "
                                 "one, or change storage.path.");
     }
-    auto [storage, duplicates] = open_database(config, reporter_for("storage"));
+    std::vector<consent::duplicate_relationship> duplicates;
+    auto storage = open_database(config, reporter_for("storage"), &duplicates);
     report_duplicates(duplicates);
     auto audit = open_audit(config, reporter_for("audit"));
     if (!config.audit.enabled) log::warning("audit", {{"message", "switched off"}});

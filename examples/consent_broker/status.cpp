@@ -60,7 +60,8 @@ int show_status(status_options const& options) {
         if (options.json) {
             print_json({{"running", false}});
         } else {
-            std::cout << "No broker is running on " << config.storage.path
+            std::cout << "No broker is running on "
+                      << std::filesystem::absolute(config.storage.path).string()
                       << ". Start one with `consent-broker serve`.\n";
         }
         return exit_status::bad;

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -78,6 +79,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             channel_limits const& limits)
         : owner_(std::move(owner)), executor_(stream.get_executor()), transport_(transport),
           limits_(limits), address_(stream.peer_address()), alarm_(transport.make_timer(executor_)),
+          written_alarm_(transport.make_timer(executor_)),
           write_timer_(transport.make_timer(executor_)), ws_(std::move(stream)) {}
 
     executor get_executor() const { return executor_; }
@@ -108,9 +110,6 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         ++arming_;
         alarm_.notify();
     }
-
-    /// True when an armed deadline has passed and ended the stream.
-    [[nodiscard]] bool expired() const { return expired_; }
 
     /// Suspends until `ready()` holds or the deadline passes; false when it passed first. `ready`
     /// is looked at again whenever `notify` is called. One coroutine waits at a time.
@@ -177,6 +176,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_})
             task->cancellation.emit(asio::cancellation_type::terminal);
         write_timer_.cancel();
+        written_alarm_.notify();
         if (ping_timer_) ping_timer_->cancel();
         notify();
     }
@@ -242,7 +242,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         // The answer may come before the transport has said that the question is gone.
         if (limits_.discard_unexpected) clear_inbox();
         receiving_ = true;
-        co_return co_await flush();
+        co_return co_await wait_until_written(enqueued_);
     }
 
     /// Puts a message behind those already waiting; messages may be shared among connections. False
@@ -255,6 +255,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             return false;
         }
         waiting_out_ += text->size();
+        ++enqueued_;
         outbox_.push_back(std::move(text));
         if (!writing_.running) spawn(&channel::writing_, write_loop());
         return true;
@@ -262,8 +263,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     /// Sends the close frame and waits, for at most `close_timeout`, until the peer has answered.
     task<> close(close_reason reason) {
-        co_await flush();
-        closing_ = true;
+        closing_ = true; // nothing more is taken, so that this comes to an end
+        co_await wait_until_written(enqueued_);
         if (!broken_ && !read_ended_) {
             spawn(&channel::exchanging_, exchange_close(std::move(reason)));
         }
@@ -271,9 +272,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             return !reading_.running && !writing_.running && !pinging_.running &&
                    !exchanging_.running;
         };
-        if (co_await wait_until(now() + limits_.close_timeout, at_rest)) co_return;
-        close_stream();
-        co_await wait_until(no_deadline, at_rest);
+        while (!co_await wait_until(now() + limits_.close_timeout, at_rest))
+            close_stream();
     }
 
   private:
@@ -292,16 +292,14 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             asio::bind_executor(executor_, [self = this->shared_from_this(), armed](error_code ec) {
                 if (armed != self->arming_) return;
                 if (ec) return self->wait_armed(armed); // woken by `notify`: not yet
-                self->expired_ = true;
                 self->close_stream();
             }));
     }
 
-    task<bool> flush() {
-        bool const flushed = co_await wait_until(now() + limits_.write_timeout, [this] {
-            return broken_ || (outbox_.empty() && !writing_.running);
-        });
-        if (!flushed) close_stream();
+    // Until the transport has taken so many messages. `watch_writer` bounds the time of each.
+    task<bool> wait_until_written(std::uint64_t count) {
+        co_await written_alarm_.wait_until(no_deadline,
+                                           [this, count] { return broken_ || written_ >= count; });
         co_return !broken_;
     }
 
@@ -382,6 +380,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             }
             outbox_.pop_front();
             waiting_out_ -= text->size();
+            ++written_;
+            written_alarm_.notify();
         }
     }
 
@@ -443,6 +443,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     std::string address_;
     asio::cancellation_signal cancellation_;
     detail::alarm<timer_type> alarm_;
+    detail::alarm<timer_type> written_alarm_; // apart, so that one may send while another receives
     timer_type write_timer_;
     time_point write_deadline_;
     std::optional<timer_type> ping_timer_;
@@ -454,10 +455,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     std::deque<received> inbox_;
     std::deque<std::shared_ptr<std::string const>> outbox_;
     std::size_t waiting_out_ = 0;
+    std::uint64_t enqueued_ = 0;
+    std::uint64_t written_ = 0;
     std::optional<close_reason> close_requested_;
     receive_status end_status_ = receive_status::peer_closed;
     unsigned arming_ = 0;
-    bool expired_ = false;
     bool watching_ = false;
     bool departed_ = false;
     bool upgraded_ = false;

@@ -140,7 +140,8 @@ concept has_write = requires(P& policy, detail::any_unit_of_work work) {
 /// What is known already, and what must be remembered. `read(f)` calls `f(transaction&)` on a
 /// consistent snapshot; `write(f)` does so atomically and resumes only when the outcome is durable.
 /// Either may run `f` on another thread, and never blocks the calling one. If `f` throws, its own
-/// changes are undone and the error is returned. Called from every I/O thread.
+/// changes are undone; a `system_error` is returned as its code, anything else is thrown on. Called
+/// from every I/O thread.
 template <class P>
 concept storage_policy = has_read<P> && has_write<P>;
 

@@ -39,6 +39,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -97,7 +98,8 @@ class basic_handshake_server {
         core_->routes.add(method, std::move(path), std::move(handler));
     }
 
-    /// Starts on the caller's context, which one thread runs. Fails with the system's own error.
+    /// Starts on the caller's context, which one thread runs. Fails with the system's own error. A
+    /// server is started once; after `stop` it may be started again.
     result<void> start(asio::io_context& context, endpoint_type const& endpoint) {
         auto listener = core_->policies.transport.listen(context.get_executor(), endpoint);
         if (!listener) return listener.error();
@@ -157,8 +159,10 @@ class basic_handshake_server {
     task<> async_stop(std::chrono::milliseconds grace) { return core_->stop(core_, grace); }
 
     /// The same for a server on threads of its own; returns when they have ended. May be called
-    /// again, and from any thread but the server's own.
+    /// again, and from any thread but the server's own. It can take longer than `grace` when a
+    /// policy does: a wait for the storage or the audit log is not cut short.
     void stop(std::chrono::milliseconds grace) {
+        std::scoped_lock lock(stop_mutex_);
         if (threads_.empty()) return;
         asio::co_spawn(contexts_.front()->get_executor(), async_stop(grace), asio::use_future)
             .get();
@@ -166,6 +170,8 @@ class basic_handshake_server {
         for (auto& thread : threads_)
             thread.join();
         threads_.clear();
+        core_->leave(); // before the contexts that the acceptor and the timers live on
+        contexts_.clear();
     }
 
   private:
@@ -184,10 +190,10 @@ class basic_handshake_server {
             homes.push_back(context->get_executor());
             guards_.emplace_back(context->get_executor());
         }
-        core_->start(std::move(homes), std::move(listener));
         for (auto const& context : contexts_) {
             threads_.emplace_back([&io = *context] { io.run(); });
         }
+        core_->start(std::move(homes), std::move(listener));
     }
 
     // Order matters: the contexts destroy suspended coroutines, which use the core.
@@ -195,6 +201,7 @@ class basic_handshake_server {
     std::vector<std::unique_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<executor>> guards_;
     std::vector<std::thread> threads_;
+    std::mutex stop_mutex_;
 };
 
 /// Everything that a connection's coroutines use; they keep it alive.
@@ -251,6 +258,13 @@ struct basic_handshake_server<Conversation, Policies...>::core
         asio::co_spawn(homes.front(), accept_loop(this->shared_from_this()), asio::detached);
     }
 
+    /// Lets go of everything that lives on the homes, which have ended.
+    void leave() {
+        listener.reset();
+        accept_alarm.reset();
+        homes.clear();
+    }
+
     task<> accept_loop(core_ptr) {
         for (std::size_t turn = 0; !stopping; ++turn) {
             if (!has_room()) co_await wait_for_room();
@@ -280,10 +294,11 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     template <class Accepted>
     void receive_connection(Accepted accepted) {
+        channel_ptr line;
         try {
-            auto line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
-                                                       policies.transport.wrap(std::move(accepted)),
-                                                       options.limits);
+            line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
+                                                  policies.transport.wrap(std::move(accepted)),
+                                                  options.limits);
             sessions.add(line);
             // The slot must outlive the coroutine.
             auto const ended = [line](std::exception_ptr const&) {};
@@ -291,6 +306,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
                            asio::bind_cancellation_slot(line->cancellation_slot(), ended));
         } catch (...) {
             log(severity::error, "cannot serve a connection: " + detail::exception_text());
+            if (line) sessions.remove(line.get());
         }
     }
 
@@ -372,6 +388,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
         error_code ec = head_error;
         // Beast bounds the request line and the fields each, not their sum.
         if (!ec && head_size > options.max_head) ec = http::error::header_limit;
+        if (auto refusal = ec ? std::nullopt : fault_of_framing(parser.get())) {
+            co_await refuse(line, {}, std::move(*refusal));
+            co_return std::nullopt;
+        }
         if (!ec && !parser.is_done()) {
             auto [body_error, body_size] =
                 co_await http::async_read(line.stream(), buffer, parser, asio::as_tuple(use_task));
@@ -381,6 +401,21 @@ struct basic_handshake_server<Conversation, Policies...>::core
         if (!ec) co_return parser.release();
         if (auto refusal = refusal_of(ec)) co_await refuse(line, {}, std::move(*refusal));
         co_return std::nullopt;
+    }
+
+    /// What cannot be served although it is well-formed, found in the head alone. How long a body
+    /// is must be beyond doubt, or a proxy in front may see other requests than this server does;
+    /// so there are no transfer encodings, and with them no trailers that pose as headers.
+    static std::optional<http_response> fault_of_framing(http_request const& head) {
+        if (head.count(http::field::transfer_encoding) != 0) {
+            return make_error_response(http::status::length_required,
+                                       "send a Content-Length, not a Transfer-Encoding");
+        }
+        auto const length = head[http::field::content_length];
+        if (websocket::is_upgrade(head) && !length.empty() && length != "0") {
+            return make_error_response(http::status::bad_request, "an upgrade has no body");
+        }
+        return std::nullopt;
     }
 
     static std::optional<http_response> refusal_of(error_code ec) {

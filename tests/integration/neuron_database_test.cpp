@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_the_original_opens_with_all_that_is_in_it) {
     auto const mine = b.find_active().value();
     BOOST_TEST(mine.relationship_id == "0d3b7c1e-0d53-4a0e-8f5e-7d7d0f6f9b01");
     BOOST_TEST(mine.patient_public_key == key);
-    BOOST_TEST(mine.consented_actions == R"(["office_visit","lab_results"])");
+    BOOST_TEST(mine.consented_actions.value() == R"(["office_visit","lab_results"])");
     BOOST_TEST(mine.created_at == "2026-02-21T10:15:30.123Z");
     auto const ended = b.get("9c1f8f60-77f5-4a5e-8d0d-3e2d6d9c4d03").value();
     BOOST_TEST(ended.now.status == "terminated");

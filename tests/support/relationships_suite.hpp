@@ -156,7 +156,7 @@ void a_handshake_creates_one_relationship(broker<Storage> b) {
     BOOST_TEST(row.relationship_id == "r1");
     BOOST_TEST(row.status == "active");
     BOOST_TEST(row.patient_public_key == key);
-    BOOST_TEST(row.consented_actions == R"(["office_visit"])");
+    BOOST_TEST(row.consented_actions.value() == R"(["office_visit"])");
     BOOST_TEST(row.created_at == "t1");
     BOOST_TEST(row.updated_at == "t1");
     BOOST_TEST_REQUIRE(b.pending().size() == 1u);

@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_patient_who_proves_consent_and_key_gets_a_relationship) {
     BOOST_TEST(rows[0].patient_agent_id == "patient-001");
     BOOST_TEST(rows[0].provider_npi == registered_npi);
     BOOST_TEST(rows[0].status == "active");
-    BOOST_TEST(rows[0].consented_actions == R"(["office_visit","lab_results"])");
+    BOOST_TEST(rows[0].consented_actions.value() == R"(["office_visit","lab_results"])");
     BOOST_TEST(rows[0].patient_public_key == ann.public_key());
     BOOST_TEST(rows[0].created_at == "2026-01-01T00:00:00.000Z");
     BOOST_TEST(rows[0].updated_at == rows[0].created_at);
@@ -606,8 +606,9 @@ BOOST_AUTO_TEST_CASE(each_fault_of_a_first_message_is_named) {
         {with(auth, "patient_public_key", boost::json::array{}),
          "patient_public_key: expected a string, found an array"},
         {without(auth, "patient_endpoint"), "patient_endpoint: expected a string, found nothing"},
-        {with(auth, "patient_endpoint", ""),
-         "patient_endpoint: expected 1 to 2048 bytes without control characters, found 0 bytes"},
+        {with(auth, "patient_endpoint", std::string(2049, 'x')),
+         "patient_endpoint: expected at most 2048 bytes without control characters, found 2049 "
+         "bytes"},
         {with(auth, "patient_endpoint", boost::json::object{}),
          "patient_endpoint: expected a string, found an object"},
     };
@@ -1089,8 +1090,15 @@ BOOST_AUTO_TEST_CASE(without_its_audit_entries_a_relationship_is_not_told) {
     world.audit.memory.fail(false);
     check_journal(world, {started});
 
+    // and then its own entry comes first.
     auto third = world.introduce(ann);
     check_completed(third, "existing");
+    auto const entries = world.audit.memory.entries();
+    auto const established =
+        std::ranges::find(entries, "consent.relationship_established", &audit_record::action);
+    auto const completed =
+        std::ranges::find(entries, "connection.handshake_completed", &audit_record::action);
+    BOOST_TEST((established < completed && completed != entries.end()));
 }
 
 BOOST_AUTO_TEST_CASE(a_refusal_stands_even_if_it_cannot_be_written_down) {
@@ -1124,10 +1132,30 @@ BOOST_AUTO_TEST_CASE(an_entry_that_the_audit_log_did_not_take_stays_in_the_outbo
     BOOST_TEST((entry.actor == wanted.actor));
     BOOST_TEST(entry.details == wanted.details);
 
-    world.shake_hands(patient_called("b")); // whose own entry is in the log
-    world.shake_hands(patient_called("c"));
+    world.shake_hands(patient_called("b")); // writes what is owed first
+    auto const entries = world.audit.memory.entries();
+    BOOST_TEST(std::ranges::count(entries, "consent.relationship_established",
+                                  &audit_record::action) == 2);
+    world.shake_hands(patient_called("c")); // removes it with its own change
     BOOST_TEST(std::ranges::count(world.rows<outbox_record>(), waiting[0].outbox_id,
-                                  &outbox_record::outbox_id) == 1);
+                                  &outbox_record::outbox_id) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_stops_the_broker_writes_what_is_owed) {
+    consent_world world;
+    patient const ann;
+    auto peer = world.introduce(ann);
+    world.audit.memory.fail();
+    peer.send(ann.answer(peer.take()));
+    world.audit.memory.fail(false);
+
+    auto& policies = world.broker().policies();
+    bool done = false;
+    asio::co_spawn(world.io, world.broker().conversation().settle(policies.storage, policies.audit),
+                   [&done](std::exception_ptr const&, bool all) { done = all; });
+    world.settle();
+    BOOST_TEST(done);
+    BOOST_TEST(world.rows<outbox_record>().empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_in_the_audit_log_leaves_the_outbox_with_the_next_change) {

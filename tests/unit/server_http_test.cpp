@@ -201,11 +201,24 @@ BOOST_FIXTURE_TEST_CASE(a_body_may_come_in_pieces, web_server) {
     BOOST_TEST(body(peer.raw()) == "192.0.2.1 hello world");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_body_may_be_chunked, web_server) {
+// Where a body ends must be beyond doubt, or a proxy in front sees other requests than the server.
+BOOST_FIXTURE_TEST_CASE(a_transfer_encoding_is_refused, web_server) {
+    for (std::string const encoding : {"chunked", "xchunked", "chunked, identity"}) {
+        auto const response =
+            answer(*this, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + encoding +
+                              "\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        BOOST_TEST(status_line(response) == "HTTP/1.1 411 Length Required");
+        BOOST_TEST(response.find("200 OK") == response.npos);
+        BOOST_TEST(response.find("Connection: close\r\n") != response.npos);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(an_upgrade_with_a_body_is_refused, web_server) {
     auto const response =
-        answer(*this, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\n");
-    BOOST_TEST(body(response) == "192.0.2.1 hello world");
+        answer(*this, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                      "Content-Length: 3\r\n\r\nabc");
+    BOOST_TEST(status_line(response) == "HTTP/1.1 400 Bad Request");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_body_has_a_limit, web_server) {
@@ -219,28 +232,12 @@ BOOST_FIXTURE_TEST_CASE(a_body_has_a_limit, web_server) {
     auto const endless = answer(*this, head + "Content-Length: 99999999999999999999\r\n\r\n");
     BOOST_TEST(status_line(endless) == "HTTP/1.1 400 Bad Request");
 
-    std::string chunks = head + "Transfer-Encoding: chunked\r\n\r\n";
-    for (int i = 0; i < 17; ++i)
-        chunks += "1000\r\n" + std::string(4096, 'x') + "\r\n";
-    BOOST_TEST(status_line(answer(*this, chunks)) == "HTTP/1.1 413 Payload Too Large");
-
     // The answer arrives though the client is not done sending.
     auto const busy =
         answer(*this, head + "Content-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
     BOOST_TEST(status_line(busy) == "HTTP/1.1 413 Payload Too Large");
     advance(1s);
     BOOST_TEST(server.connections() == 0u);
-}
-
-BOOST_FIXTURE_TEST_CASE(chunks_with_endless_extensions_or_trailers_are_refused, web_server) {
-    std::string const head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for (auto const& endless :
-         {head + "5;" + std::string(500'000, 'e'), head + "0\r\n" + std::string(500'000, 't')}) {
-        memory_peer peer(*this);
-        peer.read_raw();
-        peer.send_raw(endless);
-        BOOST_TEST(status_line(peer.raw()).starts_with("HTTP/1.1 4"));
-    }
 }
 
 // ---- Heads --------------------------------------------------------------------------------------
@@ -279,7 +276,6 @@ BOOST_FIXTURE_TEST_CASE(a_malformed_request_is_refused_and_the_connection_closed
              "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
              "POST /echo HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: "
              "chunked\r\n\r\n0\r\n\r\n",
-             "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
          }) {
         memory_peer peer(*this);
         peer.read_raw();

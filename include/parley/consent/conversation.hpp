@@ -80,8 +80,20 @@ class conversation {
 
     [[nodiscard]] handshake_statistics const& statistics() const { return *statistics_; }
 
-    /// Outbox records that can be removed; whoever stops the broker removes the last ones.
+    /// Outbox records that can be removed.
     [[nodiscard]] settled_records settled() const { return settled_; }
+
+    /// Writes the audit entries that are owed and empties the outbox of those that are written:
+    /// for whoever stops the broker. False when something stays undone, for the next start.
+    template <class Storage, class Audit>
+    task<bool> settle(Storage& storage, Audit& audit) {
+        bool const paid = co_await pay(audit);
+        auto const settled = settled_.take();
+        if (settled.empty()) co_return paid;
+        auto const work = [&settled](auto& tx) { settle_outbox(tx, settled); };
+        auto const removed = co_await storage.write(work);
+        co_return paid&& removed.has_value();
+    }
 
     /// What patients are told to connect to (§2).
     [[nodiscard]] std::string endpoint_of(provider const& p) const {
@@ -96,9 +108,31 @@ class conversation {
     template <class Session>
     class handshake;
 
+    /// Writes the entries that are owed, so that nobody is told of a relationship whose own entry
+    /// is missing, and so that no more are owed than there are handshakes at once.
+    template <class Audit>
+    task<bool> pay(Audit& audit) {
+        auto owed = owed_.take();
+        if (owed.empty()) co_return true;
+        std::vector<audit_record> entries;
+        entries.reserve(owed.size());
+        for (auto const& entry : owed)
+            entries.push_back(entry.record);
+        auto const written = co_await audit.append(std::move(entries));
+        for (auto& entry : owed) {
+            if (written) {
+                settled_.add({std::move(entry.outbox_id), std::nullopt});
+            } else {
+                owed_.add(std::move(entry));
+            }
+        }
+        co_return written.has_value();
+    }
+
     options options_;
     std::shared_ptr<handshake_statistics> statistics_ = std::make_shared<handshake_statistics>();
     settled_records settled_;
+    left_over<owed_entry> owed_;
 };
 
 /// One handshake.
@@ -149,7 +183,7 @@ class conversation::handshake {
             if (known->active->patient_public_key != auth->patient_public_key) {
                 co_return co_await fail_key_mismatch();
             }
-            co_return co_await complete(known->active->relationship_id, "existing", {});
+            co_return co_await complete(known->active->relationship_id, "existing", std::nullopt);
         }
 
         if (auto const unproven = co_await challenge(*token)) co_return *unproven;
@@ -198,12 +232,15 @@ class conversation::handshake {
 
     /// Step 7.
     task<close_reason> establish(consent_token const& token, std::string const& public_key) {
+        if (!co_await broker_.pay(session_.audit())) {
+            co_return co_await fail(make_error_code(errc::audit_unavailable));
+        }
         auto const id = random_uuid();
         auto const now = format_timestamp(session_.wall_time());
-        auto created =
+        auto const created =
             relationship_established(patient_, id, provider_npi_, token.consented_actions);
         auto waiting = to_outbox(created, now);
-        auto const outbox_id = waiting.outbox_id;
+        owed_entry entry{created, waiting.outbox_id};
         establish_request const request{patient_,
                                         provider_npi_,
                                         public_key,
@@ -229,23 +266,30 @@ class conversation::handshake {
         case kind::key_mismatch:
             co_return co_await fail_key_mismatch();
         case kind::existing:
-            co_return co_await complete(outcome->is->relationship_id, "existing", {});
+            co_return co_await complete(outcome->is->relationship_id, "existing", std::nullopt);
         case kind::created:
             break;
         }
-        std::vector<audit_record> first;
-        first.push_back(std::move(created));
-        co_return co_await complete(id, "new", std::move(first), outbox_id);
+        co_return co_await complete(id, "new", std::move(entry));
     }
 
     /// Writes the audit entries, waits until they are durable, and only then tells the peer.
     task<close_reason> complete(std::string const& relationship_id, std::string_view status,
-                                std::vector<audit_record> entries, std::string outbox_id = {}) {
+                                std::optional<owed_entry> created) {
+        if (!co_await broker_.pay(session_.audit())) {
+            if (created) broker_.owed_.add(*std::move(created));
+            co_return co_await fail(make_error_code(errc::audit_unavailable));
+        }
+        std::vector<audit_record> entries;
+        if (created) entries.push_back(created->record);
         entries.push_back(
             handshake_completed(session_.id(), patient_, relationship_id, status, provider_npi_));
         auto const written = co_await session_.audit().append(std::move(entries));
-        if (!written) co_return co_await fail(written.error());
-        if (!outbox_id.empty()) broker_.settled_.add({std::move(outbox_id), std::nullopt});
+        if (!written) {
+            if (created) broker_.owed_.add(*std::move(created));
+            co_return co_await fail(written.error());
+        }
+        if (created) broker_.settled_.add({std::move(created->outbox_id), std::nullopt});
 
         handshake_complete const answer{relationship_id, endpoint_, std::string(status)};
         session_.complete();

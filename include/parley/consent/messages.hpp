@@ -92,10 +92,10 @@ namespace detail {
 
 /// What is wrong with a string that the broker is going to store, log and pass on.
 inline std::optional<problem> find_problem(std::string_view path, std::string_view text,
-                                           std::size_t max_size) {
+                                           std::size_t min_size, std::size_t max_size) {
     auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     std::string found;
-    if (text.empty() || text.size() > max_size) {
+    if (text.size() < min_size || text.size() > max_size) {
         found = std::to_string(text.size()) + " bytes";
     } else if (std::ranges::any_of(text, is_control)) {
         found = "a control character";
@@ -103,7 +103,8 @@ inline std::optional<problem> find_problem(std::string_view path, std::string_vi
         return std::nullopt;
     }
     return problem{std::string(path),
-                   "1 to " + std::to_string(max_size) + " bytes without control characters",
+                   (min_size == 0 ? "at most " : std::to_string(min_size) + " to ") +
+                       std::to_string(max_size) + " bytes without control characters",
                    std::move(found)};
 }
 
@@ -112,9 +113,10 @@ inline std::optional<problem> find_problem(std::string_view path, std::string_vi
 /// What is wrong with a first message whose members are all strings, if anything: the part of the
 /// schema (§3, step 1) that its type cannot say. Comes before anything in it is recorded.
 inline std::optional<problem> find_problem(handshake_auth const& auth) {
-    auto found = detail::find_problem("patient_agent_id", auth.patient_agent_id, max_agent_id_size);
+    auto found =
+        detail::find_problem("patient_agent_id", auth.patient_agent_id, 1, max_agent_id_size);
     if (found) return found;
-    return detail::find_problem("patient_endpoint", auth.patient_endpoint, max_endpoint_size);
+    return detail::find_problem("patient_endpoint", auth.patient_endpoint, 0, max_endpoint_size);
 }
 
 } // namespace parley::consent

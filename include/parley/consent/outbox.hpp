@@ -36,28 +36,38 @@ inline audit_record from_outbox(outbox_record const& row) {
     return {row.category, row.action, row.actor, boost::json::parse(row.details).as_object()};
 }
 
-/// Outbox records that are in the audit log now and can be removed with the next change, which
-/// spares each handshake a commit of its own. Copies share one list; thread-safe.
-class settled_records {
+/// What one handshake leaves for a later one to do. Copies share one list; thread-safe.
+template <class Item>
+class left_over {
   public:
-    void add(settled_record record) {
+    void add(Item item) {
         std::scoped_lock lock(state_->mutex);
-        state_->records.push_back(std::move(record));
+        state_->items.push_back(std::move(item));
     }
 
-    /// Hands over what is there; whoever takes it and fails to remove it gives it back by `add`.
-    [[nodiscard]] std::vector<settled_record> take() {
+    /// Hands over what is there; whoever takes it and fails to do it gives it back by `add`.
+    [[nodiscard]] std::vector<Item> take() {
         std::scoped_lock lock(state_->mutex);
-        return std::exchange(state_->records, {});
+        return std::exchange(state_->items, {});
     }
 
   private:
     struct state {
         std::mutex mutex;
-        std::vector<settled_record> records;
+        std::vector<Item> items;
     };
 
     std::shared_ptr<state> state_ = std::make_shared<state>();
+};
+
+/// Outbox records that are in the audit log now and can be removed with the next change, which
+/// spares each handshake a commit of its own.
+using settled_records = left_over<settled_record>;
+
+/// An entry that could not be written to the audit log, although its change is committed.
+struct owed_entry {
+    audit_record record;
+    std::string outbox_id;
 };
 
 } // namespace parley::consent

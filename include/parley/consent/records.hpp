@@ -27,7 +27,8 @@ struct relationship {
     BOOST_HANA_DEFINE_STRUCT(relationship, (std::string, relationship_id), // UUID v4
                              (std::string, patient_agent_id), (std::string, provider_npi),
                              (std::string, status),
-                             (std::string, consented_actions),  // a JSON array, never interpreted
+                             // A JSON array, never interpreted; the original may leave it out.
+                             (std::optional<std::string>, consented_actions),
                              (std::string, patient_public_key), // base64url
                              (std::string, created_at), (std::string, updated_at));
 };
