@@ -1,5 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 
+#include <tests/support/gate.hpp>
 #include <tests/support/test_server.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -36,35 +37,19 @@ test_server::options with(queueing_admission::options const& admission) {
     return {.admission = admission};
 }
 
-/// Holds a conversation up until the test opens it.
-struct gate {
-    explicit gate(std::shared_ptr<detail::alarm<manual_timer>> a) : bell(std::move(a)) {}
-
-    std::shared_ptr<detail::alarm<manual_timer>> bell;
-    bool is_open = false;
-
-    task<bool> wait() {
-        return bell->wait_until(no_deadline, [this] { return is_open; });
-    }
-    void open() {
-        is_open = true;
-        bell->notify();
-    }
-};
-
+/// A server whose conversations wait at a gate until the test opens it.
 struct gated_server {
-    std::shared_ptr<gate> at = std::make_shared<gate>(nullptr);
+    gate at;
     test_server world;
 
-    explicit gated_server(std::function<script(std::shared_ptr<gate>)> const& conversation,
+    explicit gated_server(std::function<script(gate)> const& conversation,
                           channel_limits const& limits = {})
         : world(with(conversation(at), limits)) {
-        at->bell = std::make_shared<detail::alarm<manual_timer>>(
-            world.transport.make_timer(world.io.get_executor()));
+        at.shut();
     }
 
     void open() {
-        at->open();
+        at.open();
         world.settle();
     }
 };
@@ -250,8 +235,8 @@ BOOST_AUTO_TEST_CASE(frames_against_the_protocol_end_the_session) {
 
 BOOST_AUTO_TEST_CASE(pings_are_answered_whatever_the_conversation_does) {
     gated_server house([](auto at) {
-        return [at](test_session&) -> task<close_reason> {
-            co_await at->wait();
+        return [at](test_session&) mutable -> task<close_reason> {
+            co_await at.pass();
             co_return close_reason();
         };
     });
@@ -264,10 +249,10 @@ BOOST_AUTO_TEST_CASE(pings_are_answered_whatever_the_conversation_does) {
 }
 
 /// Takes one message, is busy until the gate opens, and then reports what else it gets in a second.
-script busy_after_the_first(std::shared_ptr<gate> at) {
-    return [at](test_session& session) -> task<close_reason> {
+script busy_after_the_first(gate at) {
+    return [at](test_session& session) mutable -> task<close_reason> {
         co_await session.receive_text(no_deadline);
-        co_await at->wait();
+        co_await at.pass();
         auto const deadline = session.deadline_after(1s);
         std::string all;
         for (;;) {
@@ -313,8 +298,8 @@ BOOST_AUTO_TEST_CASE(of_messages_that_come_together_one_is_received) {
 BOOST_AUTO_TEST_CASE(a_peer_is_held_up_by_a_busy_conversation) {
     gated_server house(
         [](auto at) {
-            return [at](test_session& session) -> task<close_reason> {
-                co_await at->wait();
+            return [at](test_session& session) mutable -> task<close_reason> {
+                co_await at.pass();
                 co_return co_await scripted_conversation::echo(session);
             };
         },
@@ -495,8 +480,8 @@ BOOST_AUTO_TEST_CASE(a_peer_that_never_answers_the_close_is_gone_in_time) {
 BOOST_AUTO_TEST_CASE(a_full_inbox_does_not_hide_the_answer_to_the_close) {
     gated_server house(
         [](auto at) {
-            return [at](test_session&) -> task<close_reason> {
-                co_await at->wait();
+            return [at](test_session&) mutable -> task<close_reason> {
+                co_await at.pass();
                 co_return close_reason();
             };
         },
@@ -553,8 +538,8 @@ BOOST_AUTO_TEST_CASE(a_peer_may_close_at_any_point_of_a_dialogue) {
 BOOST_AUTO_TEST_CASE(what_a_peer_said_before_it_left_is_heard) {
     std::string heard;
     gated_server house([&heard](auto at) {
-        return [at, &heard](test_session& session) -> task<close_reason> {
-            co_await at->wait();
+        return [at, &heard](test_session& session) mutable -> task<close_reason> {
+            co_await at.pass();
             for (;;) {
                 auto const next = co_await session.receive_text(no_deadline);
                 if (next.status != receive_status::message) break;
@@ -623,8 +608,8 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_even_read_the_ping_is_ended) {
 BOOST_AUTO_TEST_CASE(a_peer_whose_answer_nobody_reads_is_not_blamed) {
     gated_server house(
         [](auto at) {
-            return [at](test_session& session) -> task<close_reason> {
-                co_await at->wait();
+            return [at](test_session& session) mutable -> task<close_reason> {
+                co_await at.pass();
                 co_return co_await scripted_conversation::echo(session);
             };
         },
