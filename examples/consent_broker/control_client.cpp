@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "control.hpp"
 
+#include "database.hpp"
 #include "support.hpp"
 
 #include <boost/asio/basic_socket_iostream.hpp>
