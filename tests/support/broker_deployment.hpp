@@ -74,18 +74,19 @@ class deployment {
             consent::add_provider(tx, {.npi = registered_npi}, "2026-01-01T00:00:00.000Z");
         };
         BOOST_REQUIRE(server_.policies().storage.write_now(add));
-        recover();
+        auto& policies = server_.policies();
+        BOOST_REQUIRE(
+            run(consent::recover_outbox(policies.storage, policies.audit, audit_log(directory_))));
         if (o.threads > 0) BOOST_REQUIRE(server_.start(loopback(), o.threads));
     }
 
     ~deployment() { stop(); }
 
-    /// Ends every session, and removes what is settled from the outbox.
+    /// Ends every session, and empties the outbox.
     void stop() {
         server_.stop(std::chrono::seconds{10});
-        auto const settled = server_.conversation().settled().take();
-        auto const settle = [&](auto& tx) { consent::settle_outbox(tx, settled); };
-        BOOST_TEST(server_.policies().storage.write_now(settle).has_value());
+        auto& policies = server_.policies();
+        BOOST_TEST(run(server_.conversation().settle(policies.storage, policies.audit)));
         check_audit(directory_);
         BOOST_TEST(server_.connections() == 0u);
         BOOST_TEST(server_.policies().admission.active() == 0u);
@@ -113,15 +114,12 @@ class deployment {
     }
 
   private:
-    void recover() {
+    template <class T>
+    static T run(task<T> coroutine) {
         asio::io_context io(1);
-        auto done =
-            asio::co_spawn(io,
-                           consent::recover_outbox(server_.policies().storage,
-                                                   server_.policies().audit, audit_log(directory_)),
-                           asio::use_future);
+        auto answer = asio::co_spawn(io, std::move(coroutine), asio::use_future);
         io.run();
-        BOOST_REQUIRE(done.get().has_value());
+        return answer.get();
     }
 
     void note_crowd() {

@@ -33,15 +33,6 @@ using memory_broker =
     basic_handshake_server<consent::conversation, memory_transport, queueing_admission,
                            ed25519_verifier, gated_storage, gated_audit>;
 
-} // namespace parley::test
-
-// Compiled once, in consent_world.cpp.
-extern template class parley::basic_handshake_server<
-    parley::consent::conversation, parley::memory_transport, parley::queueing_admission,
-    parley::ed25519_verifier, parley::test::gated_storage, parley::test::gated_audit>;
-
-namespace parley::test {
-
 /// Is this how a UUID v4 is written?
 inline bool is_uuid(std::string_view text) {
     constexpr std::string_view form = "hhhhhhhh-hhhh-4hhh-vhhh-hhhhhhhhhhhh";
