@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
 # Sets up a fresh Debian 12 machine, builds everything, and runs every test: the suites, the
-# independent clients, the consumers, the compile errors, the sanitizers, format and lint.
-# Usage: scripts/test.sh [step ...]; without steps, all of them in this order:
-steps=(release asan tsan format tidy)
+# independent clients, the consumers, the compile errors, the sanitizers, and the format.
+# Usage: scripts/test.sh [step ...]; a further step, `tidy`, lints. Without steps, in this order:
+steps=(release asan tsan format)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -eq 0 ] || steps=("$@")
