@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 
-// A server and a mock of its conversation's peer, from the core's headers alone: it is built without
-// OpenSSL, Crypto++, SOCI and SQLite. Exits with 0 when a message comes back as it should.
+// A server and a mock of its conversation's peer, from the core's headers alone: it is built
+// without OpenSSL, Crypto++, SOCI and SQLite. Exits with 0 when a message comes back as it should.
 
 #include <parley/admission/unlimited_admission.hpp>
 #include <parley/server.hpp>
