@@ -58,7 +58,8 @@ struct channel_limits {
     std::size_t max_message = 64 * 1024;             ///< bytes of one incoming message
     std::size_t max_waiting_in = 16;                 ///< messages read ahead of the conversation
     std::size_t max_waiting_out = 1024 * 1024;       ///< bytes waiting for a slow reader
-    std::chrono::milliseconds write_timeout{10'000}; ///< how long the peer may take to read
+    std::chrono::milliseconds write_timeout{10'000}; ///< how long the peer may take to read one
+                                                     ///< message, or all that wait at the close
     std::chrono::milliseconds close_timeout{2'000};  ///< how long it may take to answer a close
     std::chrono::milliseconds ping_interval{0}; ///< 0: no pings; else a peer that does not answer
                                                 ///< one before the next is gone
@@ -242,7 +243,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         // The answer may come before the transport has said that the question is gone.
         if (limits_.discard_unexpected) clear_inbox();
         receiving_ = true;
-        co_return co_await wait_until_written(enqueued_);
+        co_return co_await wait_until_written(no_deadline, enqueued_);
     }
 
     /// Puts a message behind those already waiting; messages may be shared among connections. False
@@ -261,10 +262,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         return true;
     }
 
-    /// Sends the close frame and waits, for at most `close_timeout`, until the peer has answered.
+    /// Sends what waits to be sent, for at most `write_timeout` in all, then the close frame, and
+    /// waits, for at most `close_timeout`, until the peer has answered.
     task<> close(close_reason reason) {
-        closing_ = true; // nothing more is taken, so that this comes to an end
-        co_await wait_until_written(enqueued_);
+        closing_ = true; // nothing more is taken
+        if (!co_await wait_until_written(now() + limits_.write_timeout, enqueued_)) close_stream();
         if (!broken_ && !read_ended_) {
             spawn(&channel::exchanging_, exchange_close(std::move(reason)));
         }
@@ -297,10 +299,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     }
 
     // Until the transport has taken so many messages. `watch_writer` bounds the time of each.
-    task<bool> wait_until_written(std::uint64_t count) {
-        co_await written_alarm_.wait_until(no_deadline,
-                                           [this, count] { return broken_ || written_ >= count; });
-        co_return !broken_;
+    task<bool> wait_until_written(time_point deadline, std::uint64_t count) {
+        auto const done = [this, count] { return broken_ || written_ >= count; };
+        co_return co_await written_alarm_.wait_until(deadline, done) && !broken_;
     }
 
     // Runs `work` beside the conversation. If it fails, for want of memory, that ends the
