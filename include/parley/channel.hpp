@@ -13,9 +13,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -122,23 +124,31 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// Makes whoever is in `wait_until` look again.
     void notify() { alarm_.notify(); }
 
-    /// Watches for the peer to leave, or to speak out of turn, while it waits in a queue.
-    void watch_departure() {
-        watching_ = true;
-        stream().async_wait_readable(
-            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code) {
-                if (!self->watching_) return;
-                self->departed_ = true;
-                self->notify();
-            }));
+    /// Watches for the peer to leave, or to speak out of turn, while it waits in a queue. What it
+    /// says is lost, so that a peer that `spoke` cannot be served any more.
+    void watch_peer() {
+        watching_.running = true;
+        auto noticed = [self = this->shared_from_this()](error_code ec, std::size_t n) {
+            self->watching_.running = false;
+            if (n > 0) self->spoke_ = true;
+            if (ec && ec != asio::error::operation_aborted) self->departed_ = true;
+            self->notify();
+        };
+        stream().async_read_some(
+            asio::buffer(&first_word_, 1),
+            asio::bind_cancellation_slot(watching_.cancellation.slot(),
+                                         asio::bind_executor(executor_, std::move(noticed))));
     }
 
-    void stop_watching() {
-        if (!std::exchange(watching_, false)) return;
-        stream().cancel_wait();
+    /// Ends the watch. Until this has ended, nothing else may read from the stream.
+    task<> stop_watching() {
+        watching_.cancellation.emit(asio::cancellation_type::terminal);
+        auto const ended = [this] { return !watching_.running; };
+        co_await wait_until(no_deadline, ended);
     }
 
     [[nodiscard]] bool departed() const { return departed_; }
+    [[nodiscard]] bool spoke() const { return spoke_; }
 
     // ---- Ending -------------------------------------------------------------------------------
 
@@ -174,7 +184,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     void close_stream() {
         broken_ = true;
         stream().close();
-        for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_})
+        for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_, &watching_})
             task->cancellation.emit(asio::cancellation_type::terminal);
         write_timer_.cancel();
         written_alarm_.notify();
@@ -452,6 +462,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     side_task writing_;
     side_task pinging_;
     side_task exchanging_; // close frames
+    side_task watching_;   // a peer in a queue
     websocket::stream<stream_type, false> ws_;
     std::deque<received> inbox_;
     std::deque<std::shared_ptr<std::string const>> outbox_;
@@ -461,8 +472,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     std::optional<close_reason> close_requested_;
     receive_status end_status_ = receive_status::peer_closed;
     unsigned arming_ = 0;
-    bool watching_ = false;
     bool departed_ = false;
+    bool spoke_ = false;
+    char first_word_ = 0;
     bool upgraded_ = false;
     bool receiving_ = false;
     bool read_ended_ = false;

@@ -530,6 +530,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
             {line->peer_address(), policies.transport.now(), bell_of(line)}));
         if (ticket->state() == admission_state::queued) co_await wait_for_turn(*line, *ticket);
         if (line->departed()) co_return;
+        if (line->spoke()) {
+            ticket.reset();
+            co_return co_await refuse(*line, std::move(request), spoke_too_early());
+        }
         if (line->stopping() || ticket->state() != admission_state::admitted) {
             auto later = make_error_response(http::status::service_unavailable,
                                              line->stopping() ? "shutting down" : "busy");
@@ -552,11 +556,13 @@ struct basic_handshake_server<Conversation, Policies...>::core
             response.set(http::field::sec_websocket_version, "13");
             return response;
         }
-        if (spoke_early) {
-            return make_error_response(http::status::bad_request,
-                                       "data before the upgrade was answered");
-        }
+        if (spoke_early) return spoke_too_early();
         return std::nullopt;
+    }
+
+    static http_response spoke_too_early() {
+        return make_error_response(http::status::bad_request,
+                                   "data before the upgrade was answered");
     }
 
     task<identity_result> identify(channel_type& line, http_request const& request) {
@@ -581,12 +587,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     template <class Ticket>
     task<> wait_for_turn(channel_type& line, Ticket const& ticket) {
-        line.watch_departure();
+        line.watch_peer();
         co_await line.wait_until(after(ticket.wait_limit()), [&] {
-            return line.departed() || line.stopping() ||
+            return line.departed() || line.spoke() || line.stopping() ||
                    ticket.state() == admission_state::admitted;
         });
-        line.stop_watching();
+        co_await line.stop_watching();
     }
 
     task<close_reason> converse(channel_ptr line, identity_type<Conversation> who) {

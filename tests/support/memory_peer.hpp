@@ -12,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -80,6 +81,12 @@ class memory_peer {
     void send_raw(std::string bytes) {
         asio::co_spawn(world_.io, write_raw(state_, std::move(bytes)), asio::detached);
         world_.settle();
+    }
+
+    /// Sends bytes as they are, after so many turns of the queue of what there is to do; runs
+    /// nothing yet.
+    void send_raw_after(int turns, std::string bytes) {
+        asio::co_spawn(world_.io, write_raw_after(state_, turns, std::move(bytes)), asio::detached);
     }
 
     /// Collects what comes, without a WebSocket around it.
@@ -181,6 +188,12 @@ class memory_peer {
     static task<> write_raw(state_ptr s, std::string bytes) {
         co_await asio::async_write(s->ws.next_layer(), asio::buffer(bytes),
                                    asio::as_tuple(use_task));
+    }
+
+    static task<> write_raw_after(state_ptr s, int turns, std::string bytes) {
+        for (int i = 0; i < turns; ++i)
+            co_await asio::post(use_task);
+        co_await write_raw(std::move(s), std::move(bytes));
     }
 
     static task<> collect_raw(state_ptr s) {

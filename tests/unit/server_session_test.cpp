@@ -138,9 +138,35 @@ BOOST_AUTO_TEST_CASE(a_peer_that_speaks_while_it_waits_loses_its_place) {
     test_server world(with({.max_concurrent = 1}));
     memory_peer const inside(world, "/ws", loopback);
     memory_peer eager(world, "/ws", loopback);
+    memory_peer abrupt(world, "/ws", loopback);
     eager.send_raw(text_frame("let me in"));
+    BOOST_TEST(world.admission().queued() == 1u);
+    BOOST_TEST(eager.refused_with() == 400u);
+    abrupt.send_raw(text_frame("let me in"));
+    abrupt.vanish();
     BOOST_TEST(world.admission().queued() == 0u);
+    world.advance(1s); // for the answer to arrive
     BOOST_TEST(world.server.connections() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_lost_of_what_a_peer_says_as_its_turn_comes) {
+    bool refused = false;
+    bool served = false;
+    for (int turns = 0; turns < 40; ++turns) {
+        test_server world(with({.max_concurrent = 1}));
+        memory_peer inside(world, "/ws", loopback);
+        raw_peer eager(world);
+        eager.send_raw_after(turns, client_frame(0x89, "now?"));
+        inside.close();
+        if (eager.raw().starts_with("HTTP/1.1 400 ")) {
+            refused = true;
+        } else {
+            served = true;
+            BOOST_TEST((eager.frames().at(0) == server_frame{0xA, "now?"}));
+        }
+    }
+    BOOST_TEST(refused);
+    BOOST_TEST(served);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_queue_refuses_at_once) {
