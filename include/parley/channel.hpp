@@ -5,6 +5,7 @@
 /// One connection: its stream, its one timer, and, after the upgrade, its text messages in and out.
 
 #include <parley/detail/alarm.hpp>
+#include <parley/detail/observed_stream.hpp>
 #include <parley/error.hpp>
 #include <parley/http.hpp>
 #include <parley/peer.hpp>
@@ -65,7 +66,8 @@ struct channel_limits {
     std::chrono::milliseconds close_timeout{2'000};  ///< how long it may take to answer a close
     std::chrono::milliseconds ping_interval{0}; ///< 0: no pings; else a peer that does not answer
                                                 ///< one before the next is gone
-    bool discard_unexpected = false; ///< keep only one message for each `send` or `receive`
+    bool discard_unexpected = false; ///< keep only one message for each `send` or `receive`, which
+                                     ///< has come after it
 };
 
 /// A connection on its one executor. Nothing here is thread-safe except `post`, which runs a
@@ -83,7 +85,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         : owner_(std::move(owner)), executor_(stream.get_executor()), transport_(transport),
           limits_(limits), address_(stream.peer_address()), alarm_(transport.make_timer(executor_)),
           written_alarm_(transport.make_timer(executor_)),
-          write_timer_(transport.make_timer(executor_)), ws_(std::move(stream)) {}
+          write_timer_(transport.make_timer(executor_)), ws_(std::move(stream), [this] {
+              if (hearing_out_) written_alarm_.notify();
+          }) {}
 
     executor get_executor() const { return executor_; }
     stream_type& stream() { return ws_.next_layer(); }
@@ -249,9 +253,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// Sends one text message and waits until the transport has taken it. False when the line is
     /// broken, or the peer has not read for `write_timeout`; then the stream is closed.
     task<bool> send(std::string text) {
+        if (limits_.discard_unexpected) co_await hear_out();
         if (!enqueue(std::make_shared<std::string const>(std::move(text)))) co_return false;
         // The answer may come before the transport has said that the question is gone.
-        if (limits_.discard_unexpected) clear_inbox();
         receiving_ = true;
         co_return co_await wait_until_written(no_deadline, enqueued_);
     }
@@ -308,10 +312,36 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             }));
     }
 
+    // What has come before a question is no answer to it. Discards everything that has arrived by
+    // now, wherever it is on its way; returns when it is certain that there is no more of it. A
+    // peer that talks on for `write_timeout` is ended.
+    task<> hear_out() {
+        receiving_ = false;
+        clear_inbox();
+        auto const deadline = now() + limits_.write_timeout;
+        auto const reading = [this] {
+            return broken_ || read_ended_ || ws_.next_layer().reader_waits();
+        };
+        for (bool heard = false; !heard && !broken_ && !read_ended_;) {
+            hearing_out_ = true;
+            bool const in_time = co_await written_alarm_.wait_until(deadline, reading);
+            hearing_out_ = false;
+            if (!in_time || now() >= deadline) close_stream();
+            // A read that waits may have its bytes already; then it completes before this goes on.
+            bool const quiet = nothing_to_read();
+            auto const reads = ws_.next_layer().reads();
+            co_await asio::post(executor_, use_task);
+            heard = quiet && nothing_to_read() && reads == ws_.next_layer().reads();
+        }
+    }
+
+    bool nothing_to_read() { return ws_.next_layer().reader_waits() && stream().available() == 0; }
+
     // Until the transport has taken so many messages. `watch_writer` bounds the time of each.
     task<bool> wait_until_written(time_point deadline, std::uint64_t count) {
         auto const done = [this, count] { return broken_ || written_ >= count; };
-        co_return co_await written_alarm_.wait_until(deadline, done) && !broken_;
+        bool const in_time = co_await written_alarm_.wait_until(deadline, done);
+        co_return in_time && !broken_;
     }
 
     // Runs `work` beside the conversation. If it fails, for want of memory, that ends the
@@ -358,6 +388,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
                 end_status_ = ec == websocket::error::message_too_big ? receive_status::too_big
                                                                       : receive_status::peer_closed;
                 read_ended_ = true;
+                written_alarm_.notify();
                 break;
             }
             if (!closing_ && (receiving_ || !limits_.discard_unexpected)) keep(buffer, n);
@@ -463,7 +494,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     side_task pinging_;
     side_task exchanging_; // close frames
     side_task watching_;   // a peer in a queue
-    websocket::stream<stream_type, false> ws_;
+    websocket::stream<detail::observed_stream<stream_type>, false> ws_;
     std::deque<received> inbox_;
     std::deque<std::shared_ptr<std::string const>> outbox_;
     std::size_t waiting_out_ = 0;
@@ -477,6 +508,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     char first_word_ = 0;
     bool upgraded_ = false;
     bool receiving_ = false;
+    bool hearing_out_ = false;
     bool read_ended_ = false;
     bool write_watched_ = false;
     bool closing_ = false;

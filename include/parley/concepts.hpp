@@ -19,6 +19,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -34,6 +35,7 @@ concept has_stream_type = requires(typename P::stream_type& stream) {
     { stream.handshake() } -> std::same_as<task<error_code>>;
     { stream.shutdown() } -> std::same_as<task<>>;
     { stream.peer_address() } -> std::convertible_to<std::string>;
+    { stream.available() } -> std::same_as<std::size_t>;
     stream.close();
 };
 
@@ -63,9 +65,10 @@ concept has_wall_time = requires(P const& policy) {
 /// connections that `wrap` turns into a `stream_type`; a stream is an Asio stream whose `handshake`
 /// agrees on whatever comes before the first byte (TLS), `shutdown` ends the sending side, and
 /// `close` ends everything at once so that pending operations fail. A read can be cancelled through
-/// its cancellation slot, and then has taken nothing. `now` is monotonic and is what deadlines are
-/// measured on; `wall_time` is the calendar's. `now`, `wall_time` and `make_timer` are called from
-/// every I/O thread.
+/// its cancellation slot, and then has taken nothing. `available` tells how many bytes have come
+/// that no read has taken, encrypted or not; pending reads take them soon. `now` is monotonic and
+/// is what deadlines are measured on; `wall_time` is the calendar's. `now`, `wall_time` and
+/// `make_timer` are called from every I/O thread.
 template <class P>
 concept transport_policy =
     has_stream_type<P> && has_timer_type<P> && has_listen<P> && has_now<P> && has_wall_time<P>;
@@ -168,7 +171,8 @@ concept audit_policy = has_post<P> && has_append<P>;
 /// operator()(Session&)` that returns how to close. One object serves every session, from every I/O
 /// thread. It may have, besides:
 /// - `static constexpr bool discard_unexpected = true`: a message is kept only if the conversation
-///   receives, or the last thing it did was to send, and no other has come since;
+///   receives, or the last thing it did was to send; it has come after that, and no other has come
+///   since;
 /// - `using identity = …` and `task<result<identified<identity>, http_response>>
 ///   identify(http_request const&, Context&)`: who the peer is, found out before admission; an
 ///   `http_response` turns it away.

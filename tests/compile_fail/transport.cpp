@@ -17,6 +17,7 @@ struct pigeon {
     parley::task<> shutdown();
 #endif
     std::string peer_address() const;
+    std::size_t available();
     void close();
 };
 

@@ -2,6 +2,7 @@
 //
 // The consent broker of real parts: TCP, threads, SQLite and a hash-chained audit log.
 #include <tests/support/broker_deployment.hpp>
+#include <tests/support/frames.hpp>
 #include <tests/support/temporary_directory.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -310,6 +311,19 @@ BOOST_AUTO_TEST_CASE(nonsense_is_refused_and_harms_nobody) {
     BOOST_TEST(no_frame.closed() == 1002);
 
     BOOST_TEST(agree(port, patient()).status == "new");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_before_its_turn_is_discarded) {
+    temporary_directory const directory;
+    deployment broker(directory.path(), {.threads = 2});
+    for (auto const& who : crowd_of(200)) {
+        raw_peer peer(broker.port());
+        auto const auth = text_frame(who.auth_text());
+        peer.upgrade().write(auth + auth + text_frame("garbage")); // in one segment
+        auto const told = peer.say(who.answer(peer.hear())).hear();
+        BOOST_TEST(as<parley::consent::handshake_complete>(told).status == "new");
+        BOOST_TEST(peer.closed() == 1000);
+    }
 }
 
 // ---- Ends

@@ -321,6 +321,32 @@ BOOST_AUTO_TEST_CASE(of_messages_that_come_together_one_is_received) {
     BOOST_TEST(peer.frames().back().payload.substr(2) == "");
 }
 
+/// Takes a message, asks a question at once, and reports what it was answered.
+task<close_reason> question(test_session& session) {
+    co_await session.receive_text(no_deadline);
+    co_await session.send_text("what?");
+    auto const answer = co_await session.receive_text(session.deadline_after(1s));
+    co_return close_reason(1000, answer.text);
+}
+
+BOOST_AUTO_TEST_CASE(what_has_come_before_a_question_is_no_answer_to_it) {
+    auto const ping = client_frame(0x89, "are you there?");
+    std::string much;
+    for (int i = 0; i < 60; ++i) // in many reads
+        much += text_frame(std::string(1000, 'x')) + (i % 7 == 0 ? ping : std::string());
+    for (auto const& out_of_turn :
+         {text_frame("hello") + text_frame("garbage"), text_frame("hello") + ping + text_frame("x"),
+          ping + client_frame(0x01, "in ") + ping + client_frame(0x80, "pieces"), much}) {
+        test_server world(with(question, {.discard_unexpected = true}));
+        raw_peer peer(world);
+        peer.send_raw(text_frame("hello") + out_of_turn);
+        BOOST_TEST((peer.frames().back() == server_frame{1, "what?"}));
+        peer.send_raw(text_frame("that"));
+        BOOST_TEST(peer.close_code() == 1000u);
+        BOOST_TEST(peer.frames().back().payload.substr(2) == "that");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_is_held_up_by_a_busy_conversation) {
     gated_server house(
         [](auto at) {

@@ -256,6 +256,9 @@ class memory_stream {
             });
     }
 
+    /// How many bytes have come that no read has taken.
+    std::size_t available() { return in_->bytes.size(); }
+
     task<error_code> handshake() { co_return error_code{}; }
 
     task<> shutdown() {

@@ -15,6 +15,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -45,6 +46,12 @@ class tcp_stream {
     template <class Buffers, class Token>
     auto async_write_some(Buffers const& buffers, Token&& token) {
         return socket_.async_write_some(buffers, std::forward<Token>(token));
+    }
+
+    /// How many bytes have come that no read has taken.
+    std::size_t available() {
+        error_code ignored;
+        return socket_.available(ignored);
     }
 
     /// Nothing to agree on before the first byte.

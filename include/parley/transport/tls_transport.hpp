@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,12 @@ class tls_stream {
     template <class Buffers, class Token>
     auto async_write_some(Buffers const& buffers, Token&& token) {
         return next_->async_write_some(buffers, std::forward<Token>(token));
+    }
+
+    /// How many bytes have come, as they are on the wire, that no read has taken.
+    std::size_t available() {
+        error_code ignored;
+        return next_->next_layer().available(ignored);
     }
 
     /// The TLS handshake. The caller bounds its time by closing the stream.
