@@ -78,13 +78,13 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     using stream_type = typename Transport::stream_type;
     using timer_type = typename Transport::timer_type;
 
-    /// \param owner keeps `transport` and `limits` alive for as long as anything of this connection
-    /// is still running.
-    channel(std::shared_ptr<void const> owner, Transport& transport, stream_type stream,
-            channel_limits const& limits)
-        : owner_(std::move(owner)), executor_(stream.get_executor()), transport_(transport),
-          limits_(limits), address_(stream.peer_address()), alarm_(transport.make_timer(executor_)),
-          written_alarm_(transport.make_timer(executor_)),
+    /// \param home keeps the `io_context` of `stream` alive, and `owner` keeps `transport` and
+    /// `limits` alive, for as long as anybody, on whatever thread, has this connection.
+    channel(std::shared_ptr<void const> home, std::shared_ptr<void const> owner,
+            Transport& transport, stream_type stream, channel_limits const& limits)
+        : home_(std::move(home)), owner_(std::move(owner)), executor_(stream.get_executor()),
+          transport_(transport), limits_(limits), address_(stream.peer_address()),
+          alarm_(transport.make_timer(executor_)), written_alarm_(transport.make_timer(executor_)),
           write_timer_(transport.make_timer(executor_)), ws_(std::move(stream), [this] {
               if (hearing_out_) written_alarm_.notify();
           }) {}
@@ -95,11 +95,13 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     channel_limits const& limits() const { return limits_; }
     time_point now() const { return transport_.now(); }
 
-    /// Runs `f(channel&)` on this connection's executor. Thread-safe.
+    /// Runs `f(channel&)` on this connection's executor, unless the connection has ended by then.
+    /// Thread-safe.
     template <class F>
     void post(F f) {
-        asio::post(executor_, [self = this->shared_from_this(), call = std::move(f)]() mutable {
-            call(*self);
+        // What is posted does not keep the connection, which keeps the queue it is posted to.
+        asio::post(executor_, [weak = this->weak_from_this(), call = std::move(f)]() mutable {
+            if (auto const self = weak.lock()) call(*self);
         });
     }
 
@@ -478,6 +480,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     task<> send_ping() { co_await ws_.async_ping({}, asio::as_tuple(use_task)); }
 
+    std::shared_ptr<void const> home_; // destroyed last
     std::shared_ptr<void const> owner_;
     executor executor_;
     Transport& transport_;

@@ -105,7 +105,8 @@ class basic_handshake_server {
         core_->routes.add(method, std::move(path), std::move(handler));
     }
 
-    /// Starts on the caller's context, which one thread runs. Fails with the system's own error. A
+    /// Starts on the caller's context, which one thread runs, and which outlives the use of session
+    /// handles on other threads. Fails with the system's own error. A
     /// server is started once; after `stop` it may be started again.
     result<void> start(asio::io_context& context, endpoint_type const& endpoint) {
         auto listener = core_->policies.transport.listen(context.get_executor(), endpoint);
@@ -116,7 +117,7 @@ class basic_handshake_server {
 
     /// Starts on the caller's context with a listener that is already listening.
     void start(asio::io_context& context, listener_type listener) {
-        core_->start({context.get_executor()}, std::move(listener));
+        core_->start({{context.get_executor(), nullptr}}, std::move(listener));
     }
 
     /// Starts on `threads` threads of its own, each with its own `io_context`.
@@ -184,17 +185,24 @@ class basic_handshake_server {
   private:
     struct core;
 
+    /// Where connections live. Whoever still has a handle of one on another thread when the server
+    /// has stopped needs the context as well: `context` is shared, but null where it is a caller's.
+    struct home {
+        executor ex;
+        std::shared_ptr<asio::io_context> context;
+    };
+
     void make_contexts(unsigned threads) {
         contexts_.clear();
         for (unsigned i = 0; i < std::max(threads, 1U); ++i) {
-            contexts_.push_back(std::make_unique<asio::io_context>(1));
+            contexts_.push_back(std::make_shared<asio::io_context>(1));
         }
     }
 
     void run(listener_type listener) {
-        std::vector<executor> homes;
+        std::vector<home> homes;
         for (auto const& context : contexts_) {
-            homes.push_back(context->get_executor());
+            homes.push_back({context->get_executor(), context});
             guards_.emplace_back(context->get_executor());
         }
         for (auto const& context : contexts_) {
@@ -205,7 +213,7 @@ class basic_handshake_server {
 
     // Order matters: the contexts destroy suspended coroutines, which use the core.
     std::shared_ptr<core> core_;
-    std::vector<std::unique_ptr<asio::io_context>> contexts_;
+    std::vector<std::shared_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<executor>> guards_;
     std::vector<std::thread> threads_;
     std::mutex stop_mutex_;
@@ -237,7 +245,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     registry<channel_type> sessions;
     detail::address_counts addresses; // what connections count against the limit of an address
 
-    std::vector<executor> homes; // where connections live, in turn; the first has the acceptor
+    std::vector<home> homes; // where connections live, in turn; the first has the acceptor
     std::optional<listener_type> listener;
     std::uint16_t port = 0;
     std::optional<alarm_type> accept_alarm; // room for one more connection, or a stop
@@ -256,15 +264,15 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     // ---- Starting, accepting, stopping: on the first home -------------------------------------
 
-    void start(std::vector<executor> on, listener_type from) {
+    void start(std::vector<home> on, listener_type from) {
         homes = std::move(on);
         listener.emplace(std::move(from));
         port = listener->port();
-        accept_alarm.emplace(policies.transport.make_timer(homes.front()));
+        accept_alarm.emplace(policies.transport.make_timer(homes.front().ex));
         stopping = false;
         awaited = false;
         accepting = true;
-        asio::co_spawn(homes.front(), accept_loop(this->shared_from_this()), asio::detached);
+        asio::co_spawn(homes.front().ex, accept_loop(this->shared_from_this()), asio::detached);
     }
 
     /// Lets go of everything that lives on the homes, which have ended.
@@ -278,10 +286,11 @@ struct basic_handshake_server<Conversation, Policies...>::core
         for (std::size_t turn = 0; !stopping; ++turn) {
             if (!has_room()) co_await wait_for_room();
             if (stopping) break;
-            auto stream = co_await listener->accept(homes[turn % homes.size()]);
+            auto const& next = homes[turn % homes.size()];
+            auto stream = co_await listener->accept(next.ex);
             if (stopping) break;
             if (stream) {
-                receive_connection(std::move(*stream));
+                receive_connection(next, std::move(*stream));
             } else {
                 // Out of descriptors or memory: what ends connections will mend it.
                 log(severity::warning, "cannot accept: " + stream.error().message());
@@ -302,12 +311,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
     }
 
     template <class Accepted>
-    void receive_connection(Accepted accepted) {
+    void receive_connection(home const& where, Accepted accepted) {
         channel_ptr line;
         try {
-            line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
-                                                  policies.transport.wrap(std::move(accepted)),
-                                                  options.limits);
+            line = std::make_shared<channel_type>(
+                where.context, this->shared_from_this(), policies.transport,
+                policies.transport.wrap(std::move(accepted)), options.limits);
             auto place = addresses.take(line->peer_address(), most_of_one_address());
             if (!place) return turn_away(*line);
             sessions.add(line);
@@ -343,7 +352,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         sessions.post_to_all([](channel_type& line) { line.request_stop(); });
         auto const gone = [this] { return !accepting && sessions.connections() == 0; };
         auto const bell =
-            stop_alarms.emplace(stop_alarms.end(), policies.transport.make_timer(homes.front()));
+            stop_alarms.emplace(stop_alarms.end(), policies.transport.make_timer(homes.front().ex));
         if (!co_await bell->wait_until(after(grace), gone)) {
             sessions.post_to_all([](channel_type& line) { line.cut_off(); });
             co_await bell->wait_until(no_deadline, gone);
@@ -359,7 +368,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     void forget(channel_type const& line) {
         sessions.remove(&line);
         if (!awaited) return;
-        asio::post(homes.front(), [self = this->shared_from_this()] {
+        asio::post(homes.front().ex, [self = this->shared_from_this()] {
             self->accept_alarm->notify();
             self->notify_stops();
         });
