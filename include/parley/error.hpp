@@ -27,8 +27,8 @@ enum class errc {
     audit_unavailable,       ///< the audit log cannot be written or synced
     overloaded,              ///< a bounded queue is full; try again later
     credential_refused,      ///< the credential is not genuine
-    timed_out,               ///< a deadline passed
     stopping,                ///< the server is shutting down
+    already_started,         ///< the server runs, and cannot be started until it has been stopped
 };
 
 namespace detail {
@@ -48,10 +48,10 @@ class errc_category final : public boost::system::error_category {
             return "overloaded";
         case errc::credential_refused:
             return "credential refused";
-        case errc::timed_out:
-            return "timed out";
         case errc::stopping:
             return "server stopping";
+        case errc::already_started:
+            return "server already started";
         }
         return "unknown error";
     }

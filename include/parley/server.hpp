@@ -106,22 +106,29 @@ class basic_handshake_server {
     }
 
     /// Starts on the caller's context, which one thread runs, and which outlives the use of session
-    /// handles on other threads. Fails with the system's own error. A
-    /// server is started once; after `stop` it may be started again.
+    /// handles on other threads. Fails with the system's own error, or with `errc::already_started`
+    /// where the server runs: once it has been stopped, it may be started again, here or there.
     result<void> start(asio::io_context& context, endpoint_type const& endpoint) {
+        auto const turn = turn_to_start();
+        if (!turn) return errc::already_started;
         auto listener = core_->policies.transport.listen(context.get_executor(), endpoint);
         if (!listener) return listener.error();
-        start(context, std::move(*listener));
+        run_on(context, std::move(*listener));
         return {};
     }
 
     /// Starts on the caller's context with a listener that is already listening.
-    void start(asio::io_context& context, listener_type listener) {
-        core_->start({{context.get_executor(), nullptr}}, std::move(listener));
+    result<void> start(asio::io_context& context, listener_type listener) {
+        auto const turn = turn_to_start();
+        if (!turn) return errc::already_started;
+        run_on(context, std::move(listener));
+        return {};
     }
 
     /// Starts on `threads` threads of its own, each with its own `io_context`.
     result<void> start(endpoint_type const& endpoint, unsigned threads) {
+        auto const turn = turn_to_start();
+        if (!turn) return errc::already_started;
         make_contexts(threads);
         auto listener =
             core_->policies.transport.listen(contexts_.front()->get_executor(), endpoint);
@@ -170,7 +177,7 @@ class basic_handshake_server {
     /// again, and from any thread but the server's own. It can take longer than `grace` when a
     /// policy does: a wait for the storage or the audit log is not cut short.
     void stop(std::chrono::milliseconds grace) {
-        std::scoped_lock lock(stop_mutex_);
+        std::scoped_lock lock(mutex_);
         if (threads_.empty()) return;
         asio::co_spawn(contexts_.front()->get_executor(), async_stop(grace), asio::use_future)
             .get();
@@ -192,8 +199,19 @@ class basic_handshake_server {
         std::shared_ptr<asio::io_context> context;
     };
 
+    /// Empty while the server runs.
+    std::unique_lock<std::mutex> turn_to_start() {
+        if (core_->started) return {};
+        std::unique_lock lock(mutex_); // until a stop has ended
+        if (core_->started || !threads_.empty()) return {};
+        return lock;
+    }
+
+    void run_on(asio::io_context& context, listener_type listener) {
+        core_->start({{context.get_executor(), nullptr}}, std::move(listener));
+    }
+
     void make_contexts(unsigned threads) {
-        contexts_.clear();
         for (unsigned i = 0; i < std::max(threads, 1U); ++i) {
             contexts_.push_back(std::make_shared<asio::io_context>(1));
         }
@@ -216,7 +234,7 @@ class basic_handshake_server {
     std::vector<std::shared_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<executor>> guards_;
     std::vector<std::thread> threads_;
-    std::mutex stop_mutex_;
+    std::mutex mutex_; // held to start, and while its own threads are being ended
 };
 
 /// Everything that a connection's coroutines use; they keep it alive.
@@ -250,8 +268,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
     std::uint16_t port = 0;
     std::optional<alarm_type> accept_alarm; // room for one more connection, or a stop
     std::list<alarm_type> stop_alarms;      // everybody has gone; one for each who waits for it
+    std::atomic<bool> started{false};       // and not yet stopped
     std::atomic<bool> awaited{false};       // somebody waits for connections to end
-    bool accepting = false;                 // this and the next are used on the first home only
+    unsigned starts = 0;                    // like the next two, used on the first home only
+    bool accepting = false;
     bool stopping = false;
 
     void log(severity level, std::string_view text) const {
@@ -265,6 +285,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
     // ---- Starting, accepting, stopping: on the first home -------------------------------------
 
     void start(std::vector<home> on, listener_type from) {
+        started = true;
+        ++starts;
         homes = std::move(on);
         listener.emplace(std::move(from));
         port = listener->port();
@@ -350,7 +372,9 @@ struct basic_handshake_server<Conversation, Policies...>::core
         listener->close();
         accept_alarm->notify();
         sessions.post_to_all([](channel_type& line) { line.request_stop(); });
-        auto const gone = [this] { return !accepting && sessions.connections() == 0; };
+        auto const gone = [this, start = starts] {
+            return start != starts || (!accepting && sessions.connections() == 0);
+        };
         auto const bell =
             stop_alarms.emplace(stop_alarms.end(), policies.transport.make_timer(homes.front().ex));
         if (!co_await bell->wait_until(after(grace), gone)) {
@@ -358,6 +382,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
             co_await bell->wait_until(no_deadline, gone);
         }
         stop_alarms.erase(bell);
+        if (stopping) started = false; // unless somebody has started it again meanwhile
     }
 
     void notify_stops() {

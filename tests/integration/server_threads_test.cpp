@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -262,6 +263,32 @@ BOOST_AUTO_TEST_CASE(a_handle_may_be_used_while_and_after_its_server_stops) {
         over = true;
         user.join();
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_was_stopped_may_be_started_again) {
+    echo_server server({}, {});
+    for (unsigned threads : {1U, 4U, 2U}) {
+        tally seen;
+        BOOST_REQUIRE(server.start(loopback(), threads).has_value());
+        BOOST_TEST((server.start(loopback(), threads).error() == errc::already_started));
+        {
+            crowd const clients(server.port(), 4, seen);
+            while (seen.echoes < 10)
+                std::this_thread::sleep_for(1ms);
+            server.stop(5s);
+        }
+        BOOST_TEST(server.connections() == 0u);
+    }
+
+    // An address that is taken is said so, and does no harm.
+    asio::io_context io(1);
+    auto taken = tcp_transport::listen(io.get_executor(), loopback());
+    BOOST_REQUIRE(taken.has_value());
+    BOOST_TEST((server.start(loopback(taken->port()), 2).error() == asio::error::address_in_use));
+    BOOST_TEST((server.start(io, loopback(taken->port())).error() == asio::error::address_in_use));
+    BOOST_TEST(server.start(io, std::move(*taken)).has_value());
+    asio::co_spawn(io, server.async_stop(5s), asio::detached);
+    io.run();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -475,10 +476,53 @@ BOOST_FIXTURE_TEST_CASE(a_stop_drops_the_idle_and_answers_the_others, web_server
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_may_be_started_again, web_server) {
-    stop(1s);
+    for (int i = 0; i < 3; ++i) {
+        stop(1s);
+        BOOST_TEST(stopped);
+        start();
+        BOOST_TEST(body(answer(*this, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")) == "well");
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_runs_cannot_be_started, web_server) {
+    auto const cannot_start = [&] {
+        memory_transport::endpoint_type const here;
+        auto listener = transport.listen(io.get_executor(), here);
+        BOOST_TEST((server.start(io, here).error() == errc::already_started));
+        BOOST_TEST((server.start(io, std::move(*listener)).error() == errc::already_started));
+        BOOST_TEST((server.start(here, 2).error() == errc::already_started));
+    };
+    cannot_start();
+    BOOST_TEST(body(answer(*this, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")) == "well");
+
+    memory_peer slow(*this);
+    slow.send_raw("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    stop(2min);
+    BOOST_TEST(!stopped);
+    cannot_start(); // it still runs
+    advance(1min);
     BOOST_TEST(stopped);
     start();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_may_be_started_again_as_soon_as_one_of_several_stops_ends,
+                        web_server) {
+    memory_peer slow(*this);
+    slow.send_raw("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    int ended = 0;
+    for (int i = 0; i < 2; ++i) {
+        asio::co_spawn(io, server.async_stop(2min), [&](std::exception_ptr const&) {
+            if (++ended == 1) {
+                BOOST_TEST(server.start(io, memory_transport::endpoint_type{}).has_value());
+            }
+        });
+    }
+    settle();
+    advance(1min);
+    BOOST_TEST(ended == 2);
     BOOST_TEST(body(answer(*this, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")) == "well");
+    BOOST_TEST(
+        (server.start(io, memory_transport::endpoint_type{}).error() == errc::already_started));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
