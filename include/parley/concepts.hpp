@@ -34,6 +34,7 @@ concept has_stream_type = requires(typename P::stream_type& stream) {
     { stream.get_executor() } -> std::same_as<executor>;
     { stream.handshake() } -> std::same_as<task<error_code>>;
     { stream.shutdown() } -> std::same_as<task<>>;
+    { stream.linger() } -> std::same_as<task<>>;
     { stream.peer_address() } -> std::convertible_to<std::string>;
     { stream.available() } -> std::same_as<std::size_t>;
     stream.close();
@@ -63,11 +64,12 @@ concept has_wall_time = requires(P const& policy) {
 
 /// How bytes arrive, and what time it is. `listen` gives a listener whose `accept(executor)` yields
 /// connections that `wrap` turns into a `stream_type`; a stream is an Asio stream whose `handshake`
-/// agrees on whatever comes before the first byte (TLS), `shutdown` ends the sending side, and
-/// `close` ends everything at once so that pending operations fail. A read can be cancelled through
-/// its cancellation slot, and then has taken nothing. `available` tells how many bytes have come
-/// that no read has taken, encrypted or not; pending reads take them soon. `now` is monotonic and
-/// is what deadlines are measured on; `wall_time` is the calendar's. `now`, `wall_time` and
+/// agrees on whatever comes before the first byte (TLS), `shutdown` ends the sending side, after
+/// which `linger` throws away what the peer sends until it has ended its own, and `close` ends
+/// everything at once so that pending operations fail. A read can be cancelled through its
+/// cancellation slot, and then has taken nothing. `available` tells how many bytes have come that
+/// no read has taken, encrypted or not; pending reads take them soon. `now` is monotonic and is
+/// what deadlines are measured on; `wall_time` is the calendar's. `now`, `wall_time` and
 /// `make_timer` are called from every I/O thread.
 template <class P>
 concept transport_policy =

@@ -544,12 +544,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         line.arm(after(std::chrono::seconds{1}));
         co_await line.stream().shutdown();
         line.set_idle(true);
-        char scrap[4096];
-        for (int reads = 0; reads < 64; ++reads) {
-            auto [ec, n] = co_await line.stream().async_read_some(asio::buffer(scrap),
-                                                                  asio::as_tuple(use_task));
-            if (ec) break;
-        }
+        co_await line.stream().linger();
     }
 
     /// From a request to upgrade to the close frame.

@@ -17,6 +17,7 @@ struct pigeon {
     parley::task<> shutdown();
 #endif
     std::string peer_address() const;
+    parley::task<> linger();
     std::size_t available();
     void close();
 };

@@ -28,6 +28,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -79,7 +80,7 @@ class tls_peer {
         ws_.next_layer().handshake(ssl::stream_base::client, failure_);
     }
 
-    /// Why there is no TLS, if so.
+    /// Why there is no TLS, or no more of it.
     [[nodiscard]] error_code failure() const { return failure_; }
 
     /// The name in the broker's certificate.
@@ -98,6 +99,20 @@ class tls_peer {
         if (!ws_.is_open()) ws_.handshake("broker.test", "/ws/handshake");
         ws_.write(asio::buffer(text));
         return *this;
+    }
+
+    /// Sends bytes without a WebSocket around them, as far as the broker lets it.
+    tls_peer& write(std::string_view bytes) {
+        asio::write(ws_.next_layer(), asio::buffer(bytes), failure_);
+        return *this;
+    }
+
+    /// All that comes until the end of the line.
+    std::string read_all() {
+        std::string all;
+        error_code ignored;
+        asio::read(ws_.next_layer(), asio::dynamic_buffer(all), ignored);
+        return all;
     }
 
     std::string hear() {
@@ -231,6 +246,22 @@ BOOST_AUTO_TEST_CASE(a_stop_says_so_over_tls) {
     std::thread stopper([&] { world.broker.server().stop(10s); });
     BOOST_TEST(peer.closed() == 1001);
     stopper.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_arrives_though_the_peer_is_still_sending) {
+    tls_deployment world;
+    for (int const version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        for (auto const pause : {0ms, 2ms}) {
+            tls_peer peer(world.broker.port(), version);
+            peer.write("POST / HTTP/1.1\r\nHost: broker.test\r\nContent-Length: 500000\r\n\r\n");
+            for (int i = 0; i < 50; ++i) {
+                peer.write(std::string(10'000, 'x'));
+                std::this_thread::sleep_for(pause);
+            }
+            BOOST_TEST(!peer.failure(), peer.failure().message());
+            BOOST_TEST(peer.read_all().starts_with("HTTP/1.1 413 Payload Too Large\r\n"));
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_certificate_that_cannot_be_used_is_named) {

@@ -6,6 +6,7 @@
 /// deterministic and never sleep. Everything lives on one `io_context`, run by one thread.
 
 #include <parley/detail/completion.hpp>
+#include <parley/detail/linger.hpp>
 #include <parley/detail/teardown.hpp>
 #include <parley/error.hpp>
 #include <parley/peer.hpp>
@@ -265,6 +266,8 @@ class memory_stream {
         out_->end();
         co_return;
     }
+
+    task<> linger() { return detail::discard_incoming(*this); }
 
     void close() {
         out_->end();

@@ -4,6 +4,7 @@
 /// \file
 /// Plain TCP: the default transport.
 
+#include <parley/detail/linger.hpp>
 #include <parley/detail/teardown.hpp>
 #include <parley/error.hpp>
 #include <parley/peer.hpp>
@@ -63,6 +64,10 @@ class tcp_stream {
         socket_.shutdown(socket_type::shutdown_send, ignored);
         co_return;
     }
+
+    /// After `shutdown`: throws away what the peer still sends, so that it gets what was sent to
+    /// it. The caller bounds its time by closing the stream.
+    task<> linger() { return detail::discard_incoming(socket_); }
 
     /// Ends the connection at once; pending operations complete with an error.
     void close() {

@@ -54,11 +54,17 @@ class tls_stream {
         co_return ec;
     }
 
-    /// Sends `close_notify`. The caller bounds its time by closing the stream.
+    /// Sends `close_notify`, and waits for the peer's, or for it to send anything else. The caller
+    /// bounds its time by closing the stream.
     task<> shutdown() {
         auto [ignored] = co_await next_->async_shutdown(asio::as_tuple(use_task));
-        static_cast<void>(ignored);
+        error_code also_ignored;
+        next_->next_layer().shutdown(tcp_stream::socket_type::shutdown_send, also_ignored);
     }
+
+    /// After `shutdown`: throws away what the peer still sends, as `tcp_stream::linger` does. TLS
+    /// itself reads no more once it has been shut down.
+    task<> linger() { return detail::discard_incoming(next_->next_layer()); }
 
     void close() {
         error_code ignored;
