@@ -203,9 +203,12 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     /// Ends the stream at once, and whatever else the coroutine is waiting for.
     void cut_off() {
+        was_cut_off_ = true;
         close_stream();
         cancellation_.emit(asio::cancellation_type::terminal);
     }
+
+    [[nodiscard]] bool was_cut_off() const { return was_cut_off_; }
 
     // ---- Messages -----------------------------------------------------------------------------
 
@@ -517,6 +520,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     bool closing_ = false;
     bool broken_ = false;
     bool stopping_ = false;
+    bool was_cut_off_ = false;
     bool idle_ = true;
     bool ponged_ = false;
 };

@@ -409,7 +409,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
                 co_await line->stream().shutdown();
             }
         } catch (...) {
-            log(severity::error, "connection failed: " + detail::exception_text());
+            log_failure(*line, "connection");
         }
         line->disarm();
         line->close_stream();
@@ -433,6 +433,13 @@ struct basic_handshake_server<Conversation, Policies...>::core
             if (!co_await serve_route(*line, *request)) co_return;
             line->arm(after(options.head_timeout));
         }
+    }
+
+    /// Of the exception that is being handled. What was cut off by a stop has not failed.
+    void log_failure(channel_type const& line, std::string_view what) const {
+        bool const cut = line.was_cut_off();
+        log(cut ? severity::debug : severity::error,
+            std::string(what) + (cut ? " cut off: " : " failed: ") + detail::exception_text());
     }
 
     /// A whole request, or nothing after the peer has been told what was wrong, or has gone.
@@ -498,7 +505,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         auto const found = routes.find(request.method(), path_of(request));
         http_response response;
         if (found.handler != nullptr) {
-            response = co_await call(*found.handler, request, line.peer_address());
+            response = co_await call(*found.handler, line, request);
         } else if (found.path_known) {
             response = make_error_response(http::status::method_not_allowed,
                                            "this method is not served here");
@@ -513,12 +520,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_return co_await respond(line, request, std::move(response));
     }
 
-    task<http_response> call(route_handler const& handler, http_request const& request,
-                             std::string const& address) {
+    task<http_response> call(route_handler const& handler, channel_type& line,
+                             http_request const& request) {
         try {
-            co_return co_await handler(request, route_context{address});
+            co_return co_await handler(request, route_context{line.peer_address()});
         } catch (...) {
-            log(severity::error, "route failed: " + detail::exception_text());
+            log_failure(line, "route");
         }
         co_return make_error_response(http::status::internal_server_error, "internal error");
     }
@@ -600,7 +607,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
             try {
                 co_return co_await conversation.identify(request, context);
             } catch (...) {
-                log(severity::error, "identification failed: " + detail::exception_text());
+                log_failure(line, "identification");
             }
             co_return make_error_response(http::status::internal_server_error, "internal error");
         } else {
@@ -631,8 +638,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         try {
             end = co_await conversation(session);
         } catch (...) {
-            log(severity::error,
-                "session " + session.id() + " failed: " + detail::exception_text());
+            log_failure(*line, "session " + session.id());
         }
         sessions.update_session(line.get(), [](session_info& info) {
             if (info.status == session_status::active) info.status = session_status::terminated;

@@ -77,6 +77,7 @@ struct test_server : memory_world {
     };
 
     std::vector<std::string> logged;
+    std::vector<severity> severities; // of what was logged
     server_type server;
     bool stopped = false;
 
@@ -123,7 +124,10 @@ struct test_server : memory_world {
 
   private:
     server_options with_log(server_options o) {
-        o.log = [this](severity, std::string_view text) { logged.emplace_back(text); };
+        o.log = [this](severity level, std::string_view text) {
+            severities.push_back(level);
+            logged.emplace_back(text);
+        };
         return o;
     }
 };

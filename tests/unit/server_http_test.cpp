@@ -424,6 +424,7 @@ BOOST_AUTO_TEST_CASE(one_address_cannot_take_all_connections) {
     BOOST_TEST(world.server.connections() == 2u);
     BOOST_TEST(world.logged.size() == 1u);
     BOOST_TEST(world.logged.front() == "too many connections from 192.0.2.1: 2 are allowed");
+    BOOST_TEST((world.severities.front() == severity::debug));
     memory_peer const other(world, "/ws", "192.0.2.2");
     BOOST_TEST(other.upgraded());
 

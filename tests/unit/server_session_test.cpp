@@ -551,6 +551,7 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_throws_ends_with_1011_and_says_nothing_
         BOOST_TEST(world.server.connections() == 0u);
         BOOST_TEST_REQUIRE(world.logged.size() == 1u);
         BOOST_TEST(world.logged[0].find(standard ? "the cause" : "unknown") != std::string::npos);
+        BOOST_TEST((world.severities[0] == severity::error));
     }
 }
 
@@ -778,6 +779,11 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_waits_for_something_else_is_cut_off_too
     BOOST_TEST(world.stopped);
     BOOST_TEST(world.server.connections() == 0u);
     BOOST_TEST(peer.closed_with().value() == 1006u);
+    BOOST_TEST(world.logged.size() == 2u);
+    for (std::size_t i = 0; i < world.logged.size(); ++i) {
+        BOOST_TEST((world.severities[i] == severity::debug), world.logged[i]);
+        BOOST_TEST(world.logged[i].find(" cut off: ") != std::string::npos);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(several_stops_end_together) {
