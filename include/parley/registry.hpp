@@ -123,13 +123,30 @@ class registry {
         return all;
     }
 
-    /// Handles of the sessions for which `wanted(session_info const&)` holds.
-    template <class Wanted>
-    [[nodiscard]] std::vector<session_handle<Channel>> find(Wanted wanted) const {
-        std::vector<session_handle<Channel>> found;
+    /// Handles of all sessions.
+    [[nodiscard]] std::vector<session_handle<Channel>> handles() const {
+        std::vector<session_handle<Channel>> all;
         std::scoped_lock lock(mutex_);
         for (auto const& [channel, e] : entries_) {
-            if (e.info && wanted(*e.info)) found.emplace_back(e.channel);
+            if (e.info) all.emplace_back(e.channel);
+        }
+        return all;
+    }
+
+    /// Handles of the sessions for which `wanted(session_info const&)` holds. It is asked of
+    /// copies, when the lock has been given up: it may do anything, such as call this object.
+    template <class Wanted>
+    [[nodiscard]] std::vector<session_handle<Channel>> find(Wanted wanted) const {
+        std::vector<entry> all;
+        {
+            std::scoped_lock lock(mutex_);
+            for (auto const& [channel, e] : entries_) {
+                if (e.info) all.push_back(e);
+            }
+        }
+        std::vector<session_handle<Channel>> found;
+        for (auto const& e : all) {
+            if (wanted(*e.info)) found.emplace_back(e.channel);
         }
         return found;
     }

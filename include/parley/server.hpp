@@ -148,7 +148,8 @@ class basic_handshake_server {
         return core_->sessions.sessions();
     }
 
-    /// Handles of the sessions for which `wanted(session_info const&)` holds. Thread-safe.
+    /// Handles of the sessions for which `wanted(session_info const&)` holds. Thread-safe; `wanted`
+    /// is called on this thread, and may call the server.
     template <class Wanted>
     [[nodiscard]] std::vector<handle_type> find_sessions(Wanted wanted) const {
         return core_->sessions.find(std::move(wanted));
@@ -157,9 +158,8 @@ class basic_handshake_server {
     /// Sends one text to every session. Thread-safe.
     void broadcast(std::string text) const {
         auto const shared = std::make_shared<std::string const>(std::move(text));
-        for (auto const& handle : find_sessions([](session_info const&) { return true; })) {
+        for (auto const& handle : core_->sessions.handles())
             handle.send(shared);
-        }
     }
 
     /// How many connections there are, sessions or not. Thread-safe.
