@@ -19,12 +19,15 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -459,6 +462,9 @@ struct basic_handshake_server<Conversation, Policies...>::core
             co_return std::nullopt;
         }
         if (!ec && !parser.is_done()) {
+            if (buffer.size() == 0 && expects_continue(parser.get())) ec = co_await go_on(line);
+        }
+        if (!ec && !parser.is_done()) {
             auto [body_error, body_size] =
                 co_await http::async_read(line.stream(), buffer, parser, asio::as_tuple(use_task));
             ec = body_error;
@@ -481,7 +487,25 @@ struct basic_handshake_server<Conversation, Policies...>::core
         if (websocket::is_upgrade(head) && !length.empty() && length != "0") {
             return make_error_response(http::status::bad_request, "an upgrade has no body");
         }
+        bool const expects = head.count(http::field::expect) != 0 && head.version() >= 11;
+        if (expects && !expects_continue(head)) {
+            return make_error_response(http::status::expectation_failed,
+                                       "of Expect, only 100-continue is known");
+        }
         return std::nullopt;
+    }
+
+    /// Whether the client waits to be told that its body is wanted (RFC 9110 §10.1.1).
+    static bool expects_continue(http_request const& head) {
+        return boost::beast::iequals(head[http::field::expect], "100-continue") &&
+               head.version() >= 11;
+    }
+
+    static task<error_code> go_on(channel_type& line) {
+        static constexpr std::string_view go = "HTTP/1.1 100 Continue\r\n\r\n";
+        auto [ec, n] =
+            co_await asio::async_write(line.stream(), asio::buffer(go), asio::as_tuple(use_task));
+        co_return ec;
     }
 
     static std::optional<http_response> refusal_of(error_code ec) {

@@ -257,6 +257,41 @@ BOOST_FIXTURE_TEST_CASE(a_body_has_a_limit, web_server) {
     BOOST_TEST(server.connections() == 0u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_client_is_told_to_go_on_before_it_sends_its_body, web_server) {
+    memory_peer peer(*this);
+    peer.read_raw();
+    std::string const head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n";
+    peer.send_raw(head + "Expect: 100-Continue\r\n\r\n");
+    BOOST_TEST(peer.raw() == "HTTP/1.1 100 Continue\r\n\r\n");
+    peer.send_raw("hello");
+    BOOST_TEST(peer.raw().find("HTTP/1.1 200 OK\r\n") == 25u);
+    BOOST_TEST(peer.raw().ends_with("192.0.2.1 hello"));
+
+    // One that does not wait needs not be told.
+    auto const hasty = answer(*this, head + "Expect: 100-continue\r\n\r\nhello");
+    BOOST_TEST(status_line(hasty) == "HTTP/1.1 200 OK");
+    auto const old =
+        answer(*this, "POST /echo HTTP/1.0\r\nContent-Length: 5\r\nExpect: anything\r\n\r\nhello");
+    BOOST_TEST(status_line(old) == "HTTP/1.0 200 OK");
+    auto const none =
+        answer(*this, "GET /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n");
+    BOOST_TEST(status_line(none) == "HTTP/1.1 200 OK");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_body_that_will_not_be_taken_is_not_asked_for, web_server) {
+    std::string const head = "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
+    for (std::string const length :
+         {"Content-Length: 65537\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"}) {
+        auto const refused = answer(*this, head + length);
+        BOOST_TEST(refused.starts_with("HTTP/1.1 41"));
+        BOOST_TEST(refused.find(" 100 ") == refused.npos);
+    }
+    auto const unknown = answer(
+        *this, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 200-ok\r\n\r\n");
+    BOOST_TEST(status_line(unknown) == "HTTP/1.1 417 Expectation Failed");
+    BOOST_TEST(unknown.find("Connection: close\r\n") != unknown.npos);
+}
+
 // ---- Heads --------------------------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_head_has_a_limit, web_server) {
