@@ -36,8 +36,24 @@ concept has_stream_type = requires(typename P::stream_type& stream) {
     { stream.shutdown() } -> std::same_as<task<>>;
     { stream.linger() } -> std::same_as<task<>>;
     { stream.peer_address() } -> std::convertible_to<std::string>;
-    { stream.available() } -> std::same_as<std::size_t>;
     stream.close();
+};
+
+template <class P>
+concept has_async_read_some = requires(typename P::stream_type& stream,
+                                       asio::mutable_buffer const& into) {
+    { stream.async_read_some(into, use_task) } -> std::same_as<task<std::size_t>>;
+};
+
+template <class P>
+concept has_async_write_some = requires(typename P::stream_type& stream,
+                                        asio::const_buffer const& from) {
+    { stream.async_write_some(from, use_task) } -> std::same_as<task<std::size_t>>;
+};
+
+template <class P>
+concept has_available = requires(typename P::stream_type& stream) {
+    { stream.available() } -> std::same_as<std::size_t>;
 };
 
 template <class P>
@@ -73,7 +89,8 @@ concept has_wall_time = requires(P const& policy) {
 /// `make_timer` are called from every I/O thread.
 template <class P>
 concept transport_policy =
-    has_stream_type<P> && has_timer_type<P> && has_listen<P> && has_now<P> && has_wall_time<P>;
+    has_stream_type<P> && has_async_read_some<P> && has_async_write_some<P> && has_available<P> &&
+    has_timer_type<P> && has_listen<P> && has_now<P> && has_wall_time<P>;
 
 // ---- Admission ----------------------------------------------------------------------------------
 

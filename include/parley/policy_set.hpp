@@ -35,6 +35,9 @@ namespace parley {
 /// The names of the operations, as a compile error shows them.
 namespace operations {
 struct stream_type;
+struct async_read_some;
+struct async_write_some;
+struct available;
 struct timer_type;
 struct listen;
 struct now;
@@ -90,6 +93,9 @@ inline constexpr auto requirement = hana::make_pair(hana::type_c<Operation>, han
 template <class P>
 constexpr auto requirements(hana::basic_type<policy_kinds::transport>) {
     return hana::make_tuple(requirement<operations::stream_type, has_stream_type<P>>,
+                            requirement<operations::async_read_some, has_async_read_some<P>>,
+                            requirement<operations::async_write_some, has_async_write_some<P>>,
+                            requirement<operations::available, has_available<P>>,
                             requirement<operations::timer_type, has_timer_type<P>>,
                             requirement<operations::listen, has_listen<P>>,
                             requirement<operations::now, has_now<P>>,

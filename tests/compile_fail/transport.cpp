@@ -2,6 +2,11 @@
 // expect: compiles
 // expect LACKS_STREAM_TYPE: policy_lacks_operation<pigeon_post, .*stream_type>
 // expect LACKS_STREAM_SHUTDOWN: policy_lacks_operation<pigeon_post, .*stream_type>
+// expect LACKS_STREAM_LINGER: policy_lacks_operation<pigeon_post, .*stream_type>
+// expect LACKS_READ: policy_lacks_operation<pigeon_post, .*async_read_some>
+// expect READS_WITHOUT_COUNT: policy_lacks_operation<pigeon_post, .*async_read_some>
+// expect LACKS_WRITE: policy_lacks_operation<pigeon_post, .*async_write_some>
+// expect LACKS_AVAILABLE: policy_lacks_operation<pigeon_post, .*available>
 // expect LACKS_TIMER_TYPE: policy_lacks_operation<pigeon_post, .*timer_type>
 // expect LACKS_MAKE_TIMER: policy_lacks_operation<pigeon_post, .*timer_type>
 // expect LACKS_LISTEN: policy_lacks_operation<pigeon_post, .*listen>
@@ -10,15 +15,33 @@
 
 #include <parley/policy_set.hpp>
 
+#ifdef READS_WITHOUT_COUNT
+using read_result = parley::task<>;
+#else
+using read_result = parley::task<std::size_t>;
+#endif
+
 struct pigeon {
+#ifndef LACKS_READ
+    template <class Buffers, class Token>
+    read_result async_read_some(Buffers const&, Token&&);
+#endif
+#ifndef LACKS_WRITE
+    template <class Buffers, class Token>
+    parley::task<std::size_t> async_write_some(Buffers const&, Token&&);
+#endif
     parley::executor get_executor();
     parley::task<parley::error_code> handshake();
 #ifndef LACKS_STREAM_SHUTDOWN
     parley::task<> shutdown();
 #endif
     std::string peer_address() const;
+#ifndef LACKS_STREAM_LINGER
     parley::task<> linger();
+#endif
+#ifndef LACKS_AVAILABLE
     std::size_t available();
+#endif
     void close();
 };
 
