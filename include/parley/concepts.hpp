@@ -179,8 +179,10 @@ concept has_append = requires(P& policy, std::vector<audit_record> records) {
 };
 
 /// What happened, provably. Records are kept in the order of the calls. `post` does not wait;
-/// `append` adds all its records or none, and resumes when they, and every earlier one, are
-/// durable, with the sequence number of the last. Called from every I/O thread; never blocks it.
+/// `append` resumes when its records, and every earlier one, are durable, with the sequence number
+/// of the last; when it fails, none of its records stays. That holds while the program runs: after
+/// a crash in the middle, the first few records of a batch may be there without the others. Called
+/// from every I/O thread; never blocks it.
 template <class P>
 concept audit_policy = has_post<P> && has_append<P>;
 

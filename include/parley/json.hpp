@@ -126,8 +126,9 @@ result<T, problem> decode(boost::json::value const& v) {
     return codec<T>::decode(v);
 }
 
-/// Parses a text of any bytes and decodes it. Nothing is kept of `text`. The caller bounds its
-/// size.
+/// Parses a text of any bytes and decodes it. Nothing is kept of `text`, and the value it is parsed
+/// into is gone on return: a `codec` of your own must not decode to what only refers to that value,
+/// such as a `std::string_view`. The caller bounds the size.
 template <class T>
 result<T, problem> decode(std::string_view text) {
     unsigned char buffer[4096]; // a handshake's messages fit, so that nothing is allocated for them

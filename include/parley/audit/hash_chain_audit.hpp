@@ -83,8 +83,9 @@ class hash_chain_audit {
             });
     }
 
-    /// Adds several entries, one right after the other and all of them or none. Completes as for
-    /// one, with the sequence number of the last.
+    /// Adds several entries, one right after the other; when it fails, none of them is left.
+    /// Completes as for one, with the sequence number of the last. After a crash before that, the
+    /// first few may be in the log without the others: a valid chain, which is resumed as it is.
     task<result<std::uint64_t>> append(std::vector<audit_record> records) {
         return detail::await_completion<result<std::uint64_t>>(
             [writer = writer_.get(), records = std::move(records)](waiter done) mutable {
