@@ -42,10 +42,10 @@ namespace websocket = boost::beast::websocket;
 
 /// What a wait for a message ended with.
 enum class receive_status {
-    message,     ///< a text message came
-    timed_out,   ///< none came before the deadline
-    binary,      ///< a binary message came, and binary is never meant
-    too_big,     ///< a message over the limit came; the close frame (1009) has been sent
+    message,   ///< a text message came
+    timed_out, ///< none came before the deadline
+    binary,    ///< a binary message came, and binary is never meant
+    too_big,   ///< a message over the limit came, and no other will; 1009 is the code to close with
     peer_closed, ///< the peer closed the line, or it broke
     stopping,    ///< the server is shutting down
     closing,     ///< somebody asked for this session to end (`session_handle::close`)
@@ -216,7 +216,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     task<error_code> accept_upgrade(http_request const& request, std::string subprotocol) {
         ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
                                                        websocket::stream_base::none(), false});
-        ws_.read_message_max(limits_.max_message);
+        ws_.read_message_max(0); // `read_message` counts itself: Beast would close the line at once
         ws_.text(true);
         ws_.auto_fragment(false); // one message, one frame, one write
         if (!subprotocol.empty()) {
@@ -286,7 +286,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     task<> close(close_reason reason) {
         closing_ = true; // nothing more is taken
         if (!co_await wait_until_written(now() + limits_.write_timeout, enqueued_)) close_stream();
-        if (!broken_ && !read_ended_) {
+        bool const peer_closed = read_ended_ && end_status_ == receive_status::peer_closed;
+        if (!broken_ && !peer_closed) {
             spawn(&channel::exchanging_, exchange_close(std::move(reason)));
         }
         auto const at_rest = [this] {
@@ -388,24 +389,36 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     task<> read_loop() {
         boost::beast::flat_buffer buffer;
         while (inbox_.size() < limits_.max_waiting_in) {
-            auto [ec, n] = co_await ws_.async_read(buffer, asio::as_tuple(use_task));
-            if (ec) {
-                end_status_ = ec == websocket::error::message_too_big ? receive_status::too_big
-                                                                      : receive_status::peer_closed;
+            auto const status = co_await read_message(buffer);
+            if (status != receive_status::message) {
+                end_status_ = status;
                 read_ended_ = true;
                 written_alarm_.notify();
                 break;
             }
-            if (!closing_ && (receiving_ || !limits_.discard_unexpected)) keep(buffer, n);
+            if (!closing_ && (receiving_ || !limits_.discard_unexpected)) keep(buffer);
             buffer.clear();
             buffer.shrink_to_fit();
         }
     }
 
-    void keep(boost::beast::flat_buffer const& buffer, std::size_t n) {
+    // Reads one message, or as much of it as shows that it is too big. Then nothing has been said
+    // to the peer yet: the conversation may have something to record first.
+    task<receive_status> read_message(boost::beast::flat_buffer& buffer) {
+        do {
+            auto const room = limits_.max_message + 1 - buffer.size();
+            auto [ec, n] = co_await ws_.async_read_some(buffer, room, asio::as_tuple(use_task));
+            if (ec) co_return receive_status::peer_closed;
+            if (buffer.size() > limits_.max_message) co_return receive_status::too_big;
+        } while (!ws_.is_message_done());
+        co_return receive_status::message;
+    }
+
+    void keep(boost::beast::flat_buffer const& buffer) {
         if (ws_.got_text()) {
-            inbox_.push_back({receive_status::message,
-                              std::string(static_cast<char const*>(buffer.data().data()), n)});
+            inbox_.push_back(
+                {receive_status::message,
+                 std::string(static_cast<char const*>(buffer.data().data()), buffer.size())});
         } else {
             inbox_.push_back({receive_status::binary, {}});
         }

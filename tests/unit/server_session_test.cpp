@@ -225,7 +225,32 @@ BOOST_AUTO_TEST_CASE(a_message_over_the_limit_ends_the_session_with_1009) {
 
     raw_peer announced(world);
     announced.send_raw("\x81\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF" + std::string(4, '\0'));
+    announced.send_raw(std::string(100, 'x'));
+    BOOST_TEST(announced.frames().empty());
+    announced.send_raw("x");
     BOOST_TEST(announced.close_code() == 1009u);
+}
+
+BOOST_AUTO_TEST_CASE(a_conversation_may_do_something_before_it_closes_on_a_message_too_big) {
+    gated_server house(
+        [](auto at) {
+            return [at](test_session& session) mutable -> task<close_reason> {
+                while ((co_await session.receive_text(no_deadline)).status !=
+                       receive_status::too_big)
+                    ;
+                co_await at.pass(); // to record it, say
+                co_return close_reason(close_code::too_big, "100 bytes are allowed");
+            };
+        },
+        {.max_message = 100});
+    raw_peer peer(house.world);
+    peer.send_raw(text_frame("x") + text_frame(std::string(1'000, 'x')) + text_frame("more"));
+    BOOST_TEST(peer.frames().empty());
+    house.open();
+    BOOST_TEST(peer.close_code() == 1009u);
+    BOOST_TEST(peer.frames().back().payload.substr(2) == "100 bytes are allowed");
+    peer.send_raw(close_frame(1009)); // is found behind what nobody read
+    BOOST_TEST(house.world.server.connections() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_binary_message_is_told_apart) {
