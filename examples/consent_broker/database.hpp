@@ -45,6 +45,10 @@ std::filesystem::path beside_database(parley::consent::configuration const& conf
 /// Opens a database that is there. \throws command_error, also when there is none.
 database open_existing_database(parley::consent::configuration const& config);
 
+/// As above, only to read it, which needs no more than the right to do so, and no other program to
+/// wait for; but where the tables are of an older version, they are migrated first.
+database open_database_to_read(parley::consent::configuration const& config);
+
 /// What a command read or wrote in the database. \throws command_error when it could not.
 template <class T>
 T value_of(parley::result<T> answer) {

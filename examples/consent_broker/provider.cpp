@@ -96,7 +96,7 @@ boost::json::value types_of(consent::provider const& provider) {
 }
 
 void list(provider_options const& options) {
-    auto storage = open_existing_database(read_configuration(options.config));
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const all =
         value_of(storage.read_now([](auto& tx) { return consent::list_providers(tx); }));
     if (!options.json) {

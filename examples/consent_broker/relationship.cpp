@@ -70,7 +70,7 @@ std::string actions_text(consent::relationship const& row) {
 
 void list(relationship_options const& options) {
     if (options.filter.provider_npi) require_npi(*options.filter.provider_npi);
-    auto storage = open_existing_database(read_configuration(options.config));
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const found = value_of(storage.read_now(
         [&](auto& tx) { return consent::list_relationships(tx, options.filter); }));
     if (options.json) {
@@ -96,7 +96,7 @@ int report_missing(std::string const& id) {
 }
 
 int show(relationship_options const& options) {
-    auto storage = open_existing_database(read_configuration(options.config));
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const found = value_of(
         storage.read_now([&](auto& tx) { return consent::get_relationship(tx, options.id); }));
     if (!found) return report_missing(options.id);

@@ -553,6 +553,68 @@ class Relationships(CommandTest):
         self.ok("audit", "verify")
 
 
+class Reading(CommandTest):
+    """Commands that change nothing, on a database that they may not, or cannot now, change."""
+
+    COMMANDS = (
+        ("relationship", "list"), ("relationship", "show", ACTIVE), ("provider", "list"),
+    )  # fmt: skip
+
+    def setUp(self):
+        super().setUp()
+        self.take_over()
+        self.ok("relationship", "list")  # brings it up to date
+        self.directory.chmod(0o755)
+        self.addCleanup(self.database.parent.chmod, 0o755)
+
+    def stranger(self, *arguments):
+        """What a command prints for a user who owns none of the files."""
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=self.directory, env=environment(), capture_output=True, text=True, timeout=TIMEOUT,
+            **({"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}),
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def test_needs_no_right_to_write(self):
+        self.database.chmod(0o444)
+        self.database.parent.chmod(0o555)
+        files = sorted(self.database.parent.iterdir())
+        for command in self.COMMANDS:
+            self.assertIn(PROVIDER, self.stranger(*command))
+        self.assertEqual(sorted(self.database.parent.iterdir()), files)
+
+    def test_needs_no_right_to_write_beside_a_running_broker(self):
+        broker = self.serve()
+        new = self.patient(broker, "patient-003")
+        for file in self.database.parent.glob("neuron.db*"):
+            file.chmod(0o444)
+        self.database.parent.chmod(0o555)
+        self.assertIn(new, self.stranger("relationship", "list"))
+
+    def test_waits_for_no_writer(self):
+        writer = sqlite3.connect(self.database, isolation_level=None)
+        self.addCleanup(writer.close)
+        writer.execute("BEGIN IMMEDIATE")
+        begin = time.monotonic()
+        for command in self.COMMANDS:
+            self.assertIn(PROVIDER, self.ok(*command))
+        self.assertLess(time.monotonic() - begin, 4)
+
+    def test_leaves_nothing_behind(self):
+        files = sorted(self.database.parent.iterdir())
+        for command in self.COMMANDS:
+            self.ok(*command)
+        self.assertEqual(sorted(self.database.parent.iterdir()), files)
+
+    def test_brings_an_older_database_up_to_date(self):
+        shutil.copy(VECTORS / "neuron-v1.db", self.database)
+        self.assertEqual(self.rows("SELECT * FROM sqlite_master WHERE name = 'parley_schema'"), [])
+        self.assertIn(PROVIDER, self.ok("provider", "list"))
+        self.assertEqual(len(self.rows("SELECT DISTINCT 1 FROM parley_schema")), 1)
+
+
 class Audit(CommandTest):
     def test_a_good_log(self):
         path = str(VECTORS / "audit-chain.jsonl")

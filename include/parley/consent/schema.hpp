@@ -10,6 +10,7 @@
 
 #include <soci/soci.h>
 
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -80,6 +81,17 @@ inline void prepare_schema(soci::session& session) {
     }
     parley::detail::migrate(session, "schema_version", parley::detail::neuron_migrations);
     parley::detail::migrate(session, "parley_schema", detail::parley_migrations);
+}
+
+/// Whether `prepare_schema` has nothing to do. To be called inside a transaction; only reads.
+/// \throws std::runtime_error when the database is of a newer version.
+inline bool is_schema_current(soci::session& session) {
+    auto const is_newest = [&session](std::string const& versions, auto const& migrations) {
+        int const newest = std::rbegin(migrations)->version;
+        return parley::detail::schema_version(session, versions, newest) == newest;
+    };
+    return is_newest("schema_version", parley::detail::neuron_migrations) &&
+           is_newest("parley_schema", detail::parley_migrations);
 }
 
 /// A patient and a provider with more than one active relationship.

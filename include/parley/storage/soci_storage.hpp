@@ -37,11 +37,12 @@ class soci_storage {
     /// operator must put right. When `prepare_schema` throws, the database is as it was. Blocks.
     [[nodiscard]] static result<soci_storage, problem> open(options o) {
         try {
+            bool const writable = !is_read_only(o);
             auto writer = Backend::connect(o);
-            detail::execute(*writer, Backend::begin_write);
+            detail::execute(*writer, writable ? Backend::begin_write : Backend::begin_read);
             o.prepare_schema(*writer);
             detail::execute(*writer, "COMMIT");
-            Backend::make_writer(*writer);
+            writable ? Backend::make_writer(*writer) : Backend::make_reader(*writer);
             auto reader = Backend::connect(o);
             Backend::make_reader(*reader);
             return soci_storage(
@@ -95,6 +96,14 @@ class soci_storage {
     struct state;
 
     explicit soci_storage(std::unique_ptr<state> s) : state_(std::move(s)) {}
+
+    static bool is_read_only(options const& o) {
+        if constexpr (requires { o.read_only; }) {
+            return o.read_only;
+        } else {
+            return false;
+        }
+    }
 
     template <class F, class Done>
     static void post(worker& on, F f, Done done) {
