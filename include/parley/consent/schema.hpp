@@ -62,8 +62,18 @@ inline constexpr std::string_view parley_1[] = {
           WHERE relationship_id = NEW.relationship_id AND status = 'terminated')
         BEGIN SELECT RAISE(ABORT, 'the relationship is terminated'); END)"};
 
+/// `UPDATE OR REPLACE` removes the row whose id another one takes, without a trigger for that.
+inline constexpr std::string_view parley_2[] = {
+    R"(CREATE TRIGGER parley_terminated_for_ever_on_rename BEFORE UPDATE ON relationships
+        WHEN NEW.relationship_id IS NOT OLD.relationship_id
+          AND (OLD.status = 'terminated' OR EXISTS (
+            SELECT 1 FROM relationships
+            WHERE relationship_id = NEW.relationship_id AND status = 'terminated'))
+        BEGIN SELECT RAISE(ABORT, 'the relationship is terminated'); END)"};
+
 inline constexpr parley::detail::migration parley_migrations[] = {
-    {1, "Providers' addresses, audit outbox, rules for relationships", parley_1}};
+    {1, "Providers' addresses, audit outbox, rules for relationships", parley_1},
+    {2, "Ids of terminated relationships", parley_2}};
 
 } // namespace detail
 
