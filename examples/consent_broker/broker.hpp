@@ -21,6 +21,8 @@
 
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <unistd.h>
@@ -220,17 +222,24 @@ class broker {
     }
 
     task<parley::http_response> answer_health() {
-        auto const& admission = server_.policies().admission;
+        auto& policies = server_.policies();
+        auto const& admission = policies.admission;
         auto const& counts = server_.conversation().statistics();
-        boost::json::value const health = {
-            {"status", "ok"},
+        boost::json::array failing;
+        if (policies.storage.failing()) failing.emplace_back("storage");
+        if (policies.audit.get() && policies.audit.get()->failing()) failing.emplace_back("audit");
+        boost::json::object health{
+            {"status", failing.empty() ? "ok" : "degraded"},
             {"version", CONSENT_BROKER_VERSION},
             {"uptime", uptime()},
             {"active", admission.active()},
             {"queued", admission.queued()},
             {"handshakes",
              {{"completed", counts.completed.load()}, {"failed", counts.failed.load()}}}};
-        co_return parley::make_response(parley::http::status::ok, "application/json",
+        auto const status =
+            failing.empty() ? parley::http::status::ok : parley::http::status::service_unavailable;
+        if (!failing.empty()) health["failing"] = std::move(failing);
+        co_return parley::make_response(status, "application/json",
                                         boost::json::serialize(health) + '\n');
     }
 

@@ -100,6 +100,7 @@ int serve(serve_options const& options) {
     // The threads besides those that serve allocate little: they share one arena.
     ::mallopt(M_ARENA_MAX, static_cast<int>(options.threads) + 1);
     std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
+    std::signal(SIGXFSZ, SIG_IGN); // and a limit of its files, which is an error as a full disk is
     log::set_level(options.log_level);
     auto loaded = load_configuration(options.config);
     auto& config = *loaded.config;

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -704,6 +705,34 @@ class Status(CommandTest):
         web.request("POST", "/health")
         self.assertEqual(web.getresponse().status, 405)
         self.stop(broker)
+
+    def health(self, broker):
+        web = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=TIMEOUT)
+        self.addCleanup(web.close)
+        web.request("GET", "/health")
+        answer = web.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def test_health_tells_that_nothing_can_be_written(self):
+        self.ok("provider", "add", PROVIDER)
+        broker = self.serve()
+        self.patient(broker, "patient-001")
+        self.assertEqual(self.health(broker)[0], 200)
+        unlimited = resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (1, -1))
+        url = f"ws://127.0.0.1:{broker.port}"
+        self.fails(1, "connect", url, "--provider", PROVIDER)
+        status, health = self.health(broker)
+        self.assertEqual((status, health["status"]), (503, "degraded"))
+        self.assertIn("audit", health["failing"])
+        self.assertEqual(health["handshakes"], {"completed": 1, "failed": 1})
+
+        resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        self.patient(broker, "patient-002")
+        status, health = self.health(broker)
+        self.assertEqual((status, health["status"]), (200, "ok"))
+        self.assertNotIn("failing", health)
+        self.stop(broker)
+        self.ok("audit", "verify")
 
 
 class Serve(CommandTest):
