@@ -249,6 +249,11 @@ class broker {
         }
         auto const wanted = parley::decode_message<control::terminate>(request);
         if (!wanted) co_return parley::encode_message(control::refused{wanted.error().text()});
+        try {
+            require_acceptable(*wanted);
+        } catch (command_error const& e) {
+            co_return parley::encode_message(control::refused{e.what()});
+        }
         auto const done =
             co_await terminate(server_.policies().storage, server_.policies().audit, *wanted);
         log::info("terminate", {{"relationship", wanted->relationship_id},

@@ -21,7 +21,8 @@
 
 namespace consent_broker::control {
 
-inline constexpr std::size_t max_request = 64 * 1024;     ///< bytes of one line
+inline constexpr std::size_t max_request = 4096;          ///< bytes of one line
+inline constexpr std::size_t max_clients = 8;             ///< at once; others wait
 inline constexpr std::size_t max_sessions = 1000;         ///< listed in one answer
 inline constexpr std::chrono::seconds server_deadline{5}; ///< for each of request and answer
 inline constexpr std::chrono::seconds client_deadline{10};

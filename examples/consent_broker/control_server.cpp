@@ -3,10 +3,10 @@
 
 #include "support.hpp"
 
-#include <parley/transport/tcp_transport.hpp>
-
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <exception>
 #include <utility>
 
 namespace consent_broker::control {
@@ -66,9 +67,27 @@ task<> write_line(Socket& socket, std::string text) {
     static_cast<void>(ignored);
 }
 
+template <class Socket>
+task<> serve_one(Socket socket, server::handler const& answer) {
+    // Cancelling must not tear a request apart: it ends the waiting for one, and for its reader.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    auto const request = co_await (read_line(socket) || sleep(server_deadline));
+    auto const* text = std::get_if<0>(&request);
+    if (!text || text->empty()) co_return;
+    auto parsed = parley::json::parse(*text);
+    std::string reply;
+    if (parsed) {
+        reply = co_await answer(std::move(*parsed));
+    } else {
+        reply = parley::encode_message(refused{parsed.error().text()});
+    }
+    co_await (write_line(socket, std::move(reply)) || sleep(server_deadline));
+}
+
 } // namespace
 
-server::server(parley::executor on, protocol::endpoint at) : at_(std::move(at)), acceptor_(on) {
+server::server(parley::executor on, protocol::endpoint at)
+    : at_(std::move(at)), acceptor_(on), end_(on, parley::steady_timer::time_point::max()) {
     error_code ec = remove_socket(at_.path());
     if (!ec) acceptor_.open(at_.protocol(), ec);
     // Linux makes the socket's file with the mode that the descriptor has when it is bound.
@@ -88,31 +107,40 @@ server::~server() {
 }
 
 task<> server::serve(handler answer) {
-    // Cancelling must not tear a request apart, so it is looked for between requests.
     co_await asio::this_coro::throw_if_cancelled(false);
     while (!co_await is_cancelled()) {
+        if (clients_.size() >= max_clients) {
+            co_await wait_for_an_end();
+            continue;
+        }
         socket_type socket(acceptor_.get_executor());
         auto [ec] = co_await acceptor_.async_accept(socket, asio::as_tuple(use_task));
         if (!ec) {
-            co_await serve_one(std::move(socket), answer);
+            begin(std::move(socket), answer);
         } else if (ec != asio::error::operation_aborted) {
             co_await sleep(std::chrono::milliseconds(100)); // out of descriptors, say
         }
     }
+    for (auto& client : clients_)
+        client.emit(asio::cancellation_type::terminal);
+    while (!clients_.empty())
+        co_await wait_for_an_end();
 }
 
-task<> server::serve_one(socket_type socket, handler const& answer) {
-    auto const request = co_await (read_line(socket) || sleep(server_deadline));
-    auto const* text = std::get_if<0>(&request);
-    if (!text || text->empty()) co_return;
-    auto parsed = parley::json::parse(*text);
-    std::string reply;
-    if (parsed) {
-        reply = co_await answer(std::move(*parsed));
-    } else {
-        reply = parley::encode_message(refused{parsed.error().text()});
-    }
-    co_await (write_line(socket, std::move(reply)) || sleep(server_deadline));
+void server::begin(socket_type socket, handler const& answer) {
+    auto const client = clients_.emplace(clients_.end());
+    auto const done = [this, client](std::exception_ptr failure) {
+        clients_.erase(client);
+        end_.cancel();
+        if (failure) std::rethrow_exception(failure);
+    };
+    asio::co_spawn(acceptor_.get_executor(), serve_one(std::move(socket), answer),
+                   asio::bind_cancellation_slot(client->slot(), done));
+}
+
+task<> server::wait_for_an_end() {
+    auto [ignored] = co_await end_.async_wait(asio::as_tuple(use_task));
+    static_cast<void>(ignored);
 }
 
 } // namespace consent_broker::control

@@ -139,12 +139,10 @@ int report_failure(relationship_options const& options, std::string_view outcome
 }
 
 int terminate(relationship_options const& options) {
-    require_npi(options.provider);
-    require_text("ID", options.id);
-    require_text("--reason", options.reason);
+    control::terminate const wanted{options.id, options.provider, options.reason};
+    require_acceptable(wanted);
     auto const config = read_configuration(options.config);
-    auto const done =
-        terminate_from_outside(config, {options.id, options.provider, options.reason});
+    auto const done = terminate_from_outside(config, wanted);
     bool const terminated = done.outcome == control::outcome::terminated;
     if (options.json) {
         print_json(parley::json::encode(done));

@@ -61,7 +61,7 @@ parley::consent::configuration read_configuration(std::filesystem::path const& p
 void require_npi(std::string_view npi);
 
 /// \throws command_error with status `usage`, when `text` is empty, longer than 1000 bytes, no
-/// UTF-8, or has control characters. \param what it is, such as `--reason`.
+/// UTF-8, or has control characters: it is to be recorded. \param what it is, such as `--reason`.
 void require_text(std::string_view what, std::string_view text);
 
 } // namespace consent_broker

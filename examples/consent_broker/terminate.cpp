@@ -73,6 +73,12 @@ control::terminated read_answer(boost::json::value const& answer) {
 
 } // namespace
 
+void require_acceptable(control::terminate const& wanted) {
+    require_npi(wanted.provider_npi);
+    require_text("ID", wanted.relationship_id);
+    require_text("--reason", wanted.reason);
+}
+
 parley::task<parley::result<control::terminated>> terminate(database& storage, audit_log& audit,
                                                             control::terminate wanted) {
     auto const done = co_await consent::terminate_and_audit(

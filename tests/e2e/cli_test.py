@@ -939,8 +939,36 @@ class Control(CommandTest):
         self.assertEqual(json.loads(self.ask(b'{"type":"status"}\n'))["type"], "running")
 
     def test_bounds_requests(self):
-        with contextlib.suppress(ConnectionError):
-            self.assertEqual(self.ask(b"x" * 100_000 + b"\n"), b"")
+        for size in (5_000, 100_000):
+            with contextlib.suppress(ConnectionError):
+                self.assertEqual(self.ask(b"x" * size + b"\n"), b"")
+        self.assertEqual(self.json("status")["port"], self.broker.port)
+
+    def test_records_only_what_is_fit_for_it(self):
+        good = {"relationship_id": NOBODYS, "provider_npi": PROVIDER, "reason": "moved away"}
+        request = {"type": "terminate"} | good
+        answer = json.loads(self.ask(json.dumps(request).encode() + b"\n"))
+        self.assertEqual(answer, {"type": "terminated", "outcome": "not_found"})
+        for bad in ({"reason": "x" * 1001}, {"reason": ""}, {"reason": "a\nb"},
+                    {"relationship_id": "x" * 1001}, {"provider_npi": "1"}):  # fmt: skip
+            answer = json.loads(self.ask(json.dumps(request | bad).encode() + b"\n"))
+            self.assertEqual(answer["type"], "refused", bad)
+
+    def silent(self, count):
+        """Clients who connect and say nothing."""
+        for _ in range(count):
+            line = socket.socket(socket.AF_UNIX)
+            self.addCleanup(line.close)
+            line.connect(str(self.path))
+
+    def test_answers_while_others_are_silent(self):
+        self.silent(7)
+        begin = time.monotonic()
+        self.assertEqual(self.json("status")["port"], self.broker.port)
+        self.assertLess(time.monotonic() - begin, 3)
+
+    def test_answers_once_the_silent_are_gone(self):
+        self.silent(12)
         self.assertEqual(self.json("status")["port"], self.broker.port)
 
     def test_does_not_wait_for_ever(self):
@@ -953,12 +981,13 @@ class Control(CommandTest):
         self.assertEqual(self.json("status")["port"], self.broker.port)
 
     def test_does_not_hold_up_the_stop(self):
-        with socket.socket(socket.AF_UNIX) as silent:
-            silent.connect(str(self.path))
+        for count in (1, 10):
+            self.silent(count)
             time.sleep(0.1)
             begin = time.monotonic()
             self.stop(self.broker)
             self.assertLess(time.monotonic() - begin, 2)
+            self.broker = self.serve()
 
 
 @unittest.skipUnless(shutil.which("openssl"), "makes certificates with openssl")
