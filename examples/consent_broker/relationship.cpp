@@ -89,24 +89,23 @@ void list(relationship_options const& options) {
                 "There are no such relationships.");
 }
 
-int report_missing(std::string const& id) {
-    std::cerr << "consent-broker: there is no relationship " << printable(id)
-              << ". `consent-broker relationship list` shows those there are.\n";
-    return exit_status::bad;
+command_error missing(std::string const& id) {
+    return {exit_status::bad, "there is no relationship " + printable(id) +
+                                  ". `consent-broker relationship list` shows those there are."};
 }
 
-int show(relationship_options const& options) {
+void show(relationship_options const& options) {
     auto storage = open_database_to_read(read_configuration(options.config));
     auto const found = value_of(
         storage.read_now([&](auto& tx) { return consent::get_relationship(tx, options.id); }));
-    if (!found) return report_missing(options.id);
+    if (!found) throw missing(options.id);
     auto const& row = found->now;
     auto const& end = found->termination;
     if (options.json) {
         auto out = json_of(row);
         if (end) out["termination"] = parley::json::encode(*end);
         print_json(out);
-        return exit_status::ok;
+        return;
     }
     std::vector<std::vector<std::string>> lines{
         {"patient", row.patient_agent_id},   {"public key", row.patient_public_key},
@@ -121,12 +120,11 @@ int show(relationship_options const& options) {
         }
     }
     print_table({"relationship", row.relationship_id}, lines, {});
-    return exit_status::ok;
 }
 
 /// Says why nothing was terminated.
 int report_failure(relationship_options const& options, std::string_view outcome) {
-    if (outcome == control::outcome::not_found) return report_missing(options.id);
+    if (outcome == control::outcome::not_found) throw missing(options.id);
     std::cerr << "consent-broker: relationship " << printable(options.id);
     if (outcome == control::outcome::not_owner) {
         std::cerr << " is not one of provider " << options.provider
@@ -199,7 +197,7 @@ relationship show 0d3b7c1e-0d53-4a0e-8f5e-7d7d0f6f9b01)");
     add_id(showing, options->id);
     add_config_option(showing, options->config);
     add_json_flag(showing, options->json);
-    showing.callback([options, &status] { status = show(*options); });
+    showing.callback([options] { show(*options); });
 
     auto& ending = add_command(
         command, "terminate",

@@ -15,7 +15,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+} // namespace CLI
 
 namespace consent_broker {
 
@@ -44,9 +45,9 @@ CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view 
                       std::string_view examples);
 
 /// Adds `--config FILE`, which every command has. `path` gets the default.
-void add_config_option(CLI::App& command, std::string& path);
+CLI::Option& add_config_option(CLI::App& command, std::string& path);
 
-/// Adds `--json`, for commands that print.
+/// Adds `--json`, which every command has.
 void add_json_flag(CLI::App& command, bool& json);
 
 /// The configuration in the file and the environment, and what is to be said about it.

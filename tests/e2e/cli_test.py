@@ -251,10 +251,23 @@ class Help(CommandTest):
                 self.assertIn("Usage: consent-broker " + " ".join(command), text)
                 self.assertIn("Examples:\n  consent-broker " + command[0], text)
                 self.assertIn("Exit status:", text)
+                if command not in (["provider"], ["relationship"], ["audit"]):
+                    self.assertRegex(text, r"--config FILE +\[?\S")
+                    self.assertRegex(text, r"--json +\S")
 
     def test_the_program_explains_itself(self):
         self.assertIn("Exit status:", self.ok("--help"))
         self.assertRegex(self.ok("--version"), r"^\d+\.\d+\.\d+\n$")
+
+    def test_errors_are_json_for_those_who_want_that(self):
+        for status, command in (
+            (1, ["relationship", "show", NOBODYS]), (2, ["provider", "add", "1"]),
+            (2, ["status", "--config", "none.json"]), (2, ["serve", "--dance"]),
+            (2, ["connect", "http://localhost", "--provider", PROVIDER]),
+        ):  # fmt: skip
+            with self.subTest(command):
+                out = self.fails(status, *command, "--json", saying="consent-broker: ")
+                self.assertTrue(json.loads(out)["error"])
 
     def test_what_is_not_understood_ends_with_status_2(self):
         for arguments in (
@@ -282,6 +295,12 @@ class Init(CommandTest):
         self.assertEqual(json.loads(text)["websocket"]["maxConcurrentHandshakes"], 10)
         self.assertEqual(text, json.dumps(json.loads(text), indent=2) + "\n")
         self.fails(2, "serve", saying=("organization.npi", "organization.name"))
+
+    def test_tells_machines_what_is_to_be_edited(self):
+        told = self.json("init", "--npi", ORGANIZATION)
+        self.assertEqual(told["config"], "./neuron.config.json")
+        self.assertIn("organization.name", told["edit"])
+        self.assertNotIn("organization.npi", told["edit"])
 
     def test_can_write_what_is_complete(self):
         self.ok("init", "--npi", ORGANIZATION, "--name", "A \"Practice\"")
@@ -462,6 +481,8 @@ class Relationships(CommandTest):
         text = self.ok("relationship", "show", ACTIVE)
         self.assertIn("office_visit, lab_results", text)
         self.fails(1, "relationship", "show", NOBODYS, saying=(NOBODYS, "relationship list"))
+        out = self.fails(1, "relationship", "show", NOBODYS, "--json")
+        self.assertIn(NOBODYS, json.loads(out)["error"])
 
     def test_a_peers_text_does_not_steer_the_terminal(self):
         self.rows(
@@ -904,11 +925,56 @@ class Serve(CommandTest):
         self.stop(broker)
         self.assertEqual(broker.lines, [])
 
+    def test_logs_json_for_machines(self):
+        self.ok("provider", "add", PROVIDER)
+        broker = Broker(self.directory, "--json")
+        self.addCleanup(broker.end, signal.SIGKILL)
+
+        def events(name):
+            return [e for e in map(json.loads, list(broker.lines)) if e["event"] == name]
+
+        (ready,) = until(lambda: events("ready"), "ready")
+        self.assertRegex(ready["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual((ready["level"], ready["pid"]), ("info", str(broker.process.pid)))
+        url = f"ws://127.0.0.1:{ready['port']}"
+        self.fails(1, "connect", url, "--provider", OTHER)
+        (handshake,) = until(lambda: events("handshake"), "a handshake")
+        self.assertEqual(handshake["result"], "PROVIDER_NOT_FOUND")
+        self.stop(broker)
+        self.assertEqual(len(events("stopped")), 1)
+
+    def test_logs_as_json_why_it_does_not_start(self):
+        done = self.run_program("serve", "--json", "--config", "none.json")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        line = json.loads(done.stderr)
+        self.assertEqual((line["level"], line["event"]), ("error", "failed"))
+        self.assertIn("none.json", line["message"])
+
     def test_has_nothing_to_reload_without_tls(self):
         broker = self.serve()
         broker.process.send_signal(signal.SIGHUP)
         until(lambda: broker.log("nothing_to_reload"), "a line in the log")
         self.stop(broker)
+
+
+class Connect(CommandTest):
+    def test_finds_the_broker_of_the_configuration(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.configure(
+            server={"port": port, "host": "0.0.0.0"}, websocket={"path": "/another/path"}
+        )
+        (self.directory / "neuron.config.json").rename(self.directory / "other.json")
+        self.ok("provider", "add", PROVIDER, "--config", "other.json")
+        broker = self.serve("--config", "other.json")
+        options = ("connect", "--provider", PROVIDER, "--config", "other.json")
+        self.assertIn(f"Connecting to ws://127.0.0.1:{port}/another/path", self.ok(*options))
+        self.assertEqual(self.json(*options)["status"], "existing")
+        self.stop(broker)
+
+    def test_needs_a_url_or_a_configuration_with_a_port(self):
+        self.fails(2, "connect", "--provider", PROVIDER, saying="server.port is 0")
+        self.fails(2, "connect", "--provider", PROVIDER, "--config", "none", saying="none")
 
 
 class Control(CommandTest):
@@ -1045,6 +1111,43 @@ class Demo(CommandTest):
         (self.directory / "neuron.config.json").unlink()
         self.assertIn("handshake.complete", self.ok("demo"))
         self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_prints_a_json_object_a_step(self):
+        steps = [json.loads(line) for line in self.ok("demo", "--json").splitlines()]
+        self.assertEqual(len(set(step["scene"] for step in steps[1:])), 8)
+        outcomes = [step["ok"] for step in steps if "ok" in step]
+        self.assertEqual(outcomes, [True] * 8)
+        self.assertEqual(len([step for step in steps if "relationship" in step]), 5)
+        self.assertIn("handshake.complete", [step.get("receives") for step in steps])
+
+    def test_has_the_settings_of_the_configuration(self):
+        self.configure(
+            organization={"npi": ORGANIZATION, "name": "Our House", "type": "practice"},
+            websocket={"maxConcurrentHandshakes": 3, "authTimeoutMs": 5000},
+            audit={"enabled": False},
+        )
+        before = sorted(self.directory.iterdir())
+        for options in ([], ["--config", "neuron.config.json"]):
+            start, *_ = self.json_lines("demo", *options)
+            self.assertEqual((start["organization"], start["max_concurrent"]), ("Our House", 3))
+        self.assertEqual(sorted(self.directory.iterdir()), before)
+
+    def json_lines(self, *arguments):
+        return [json.loads(line) for line in self.ok(*arguments, "--json").splitlines()]
+
+    def test_needs_no_configuration_that_is_complete(self):
+        (self.directory / "neuron.config.json").unlink()
+        self.ok("init")
+        done = self.run_program("demo")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("settings of its own", done.stderr)
+        self.fails(2, "demo", "--config", "neuron.config.json", saying="organization.npi")
+        self.fails(2, "demo", "--config", "none.json", saying="none.json")
+
+    def test_keeps_its_files_where_it_is_told(self):
+        *_, kept = self.json_lines("demo", "--keep", "kept")
+        self.assertEqual(kept, {"kept": "kept", "config": "kept/neuron.config.json"})
+        self.assertEqual(len(self.json("relationship", "list", "--config", kept["config"])), 5)
 
 
 if __name__ == "__main__":
