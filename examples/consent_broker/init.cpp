@@ -51,6 +51,8 @@ void write_new_file(std::filesystem::path const& path, std::string const& text) 
 
 void init(init_options const& options) {
     if (!options.npi.empty()) require_npi(options.npi);
+    if (!options.name.empty()) require_text("--name", options.name);
+    require_text("--type", options.type);
     parley::consent::configuration config;
     config.organization.npi.value = options.npi;
     config.organization.name.value = options.name;

@@ -319,6 +319,13 @@ class Init(CommandTest):
         self.assertTrue((self.directory / "other.json").exists())
         self.fails(1, "init", "--config", "missing/other.json", saying="missing/other.json")
 
+    def test_writes_nothing_that_cannot_be_read(self):
+        for option in ("--name", "--type"):
+            for text in (os.fsdecode(b"\xff"), "a\nb", "x" * 1001):
+                self.fails(2, "init", option, text, saying=option)
+        self.fails(2, "init", "--type", "", saying="--type")
+        self.assertFalse((self.directory / "neuron.config.json").exists())
+
     def test_takes_no_mistyped_npi(self):
         self.fails(2, "init", "--npi", "1234567890", saying="check digit")
         self.assertFalse((self.directory / "neuron.config.json").exists())
@@ -358,6 +365,11 @@ class Configuration(CommandTest):
         self.fails(2, "status", "--config", "none.json", saying=("none.json", "init"))
         (self.directory / "neuron.config.json").write_text('{"organization": \n ?}')
         self.fails(2, "status", saying=("neuron.config.json", "line 2, column 2"))
+
+    def test_a_byte_order_mark_is_passed_over(self):
+        file = self.directory / "neuron.config.json"
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+        self.fails(1, "status")
 
     def test_unknown_members_are_warnings(self):
         self.configure(websocket={"maxConcurrentHandshake": 3})
@@ -425,7 +437,8 @@ class Providers(CommandTest):
     def test_are_checked(self):
         self.fails(2, "provider", "add", "1245319598", saying="check digit")
         self.fails(2, "provider", "remove", "dr-ada", saying="10 digits")
-        for url in ("ada.example", "ftp://ada.example", "wss://", "wss://a b", "wss://a\n"):
+        for url in ("ada.example", "ftp://ada.example", "wss://", "wss:///agent", "wss://a b",
+                    "wss://a\n", "wss://a/" + "x" * 2048):  # fmt: skip
             self.fails(2, "provider", "add", PROVIDER, "--endpoint", url, saying="--endpoint")
         for name in ("A\x1b[2J", "x" * 1001, os.fsdecode(b"\xff")):
             self.fails(2, "provider", "add", PROVIDER, "--name", name, saying="--name")
