@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "output.hpp"
 #include "support.hpp"
+#include "usage.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <exception>
 #include <iostream>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -72,7 +74,9 @@ int main(int argc, char** argv) {
         return status;
     } catch (CLI::ParseError const& e) {
         if (e.get_exit_code() == 0) return program.exit(e); // help, or the version
-        return report(std::string(e.what()) + "\nRun with --help for more information.",
+        auto const mistake = explain_mistake(program, std::span(argv, argv + argc).subspan(1));
+        return report((mistake.empty() ? e.what() : mistake) +
+                          "\nRun with --help for more information.",
                       exit_status::usage, json);
     } catch (command_error const& e) {
         return report(e.what(), e.status(), json);

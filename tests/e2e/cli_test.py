@@ -259,6 +259,19 @@ class Help(CommandTest):
         self.assertIn("Exit status:", self.ok("--help"))
         self.assertRegex(self.ok("--version"), r"^\d+\.\d+\.\d+\n$")
 
+    def test_what_is_mistyped_is_named_with_the_nearest(self):
+        for arguments, typed, meant in (
+            (["provder", "list"], "command 'provder'", "'provider'"),
+            (["provider", "lst", "--json"], "command 'lst'", "'list'"),
+            (["serve", "--threds", "2"], "option '--threds'", "'--threads'"),
+            (["serve", "--config", "--x", "--grce=3"], "option '--grce'", "'--grace'"),
+            (["relationship", "show", ACTIVE, "-json"], "option '-json'", "'--json'"),
+            (["provder\x1b[2J"], "command 'provder\\x1b[2J'", "'provider'"),
+        ):  # fmt: skip
+            with self.subTest(arguments):
+                said = f"unknown {typed}; did you mean {meant}?\n"
+                self.fails(2, *arguments, saying=("consent-broker: " + said, "--help"))
+
     def test_errors_are_json_for_those_who_want_that(self):
         for status, command in (
             (1, ["relationship", "show", NOBODYS]), (2, ["provider", "add", "1"]),
