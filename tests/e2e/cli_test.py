@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+import unicodedata
 import unittest
 
 PROGRAM = os.environ.get("CONSENT_BROKER", "")
@@ -433,6 +434,18 @@ class Providers(CommandTest):
         out = self.fails(1, "provider", "remove", OTHER, "--json")
         self.assertEqual(json.loads(out), {"npi": OTHER, "outcome": "not_found"})
 
+    def test_columns_line_up(self):
+        for npi, name in ((OTHER, "李医生"), (PROVIDER, "Zoe\u0308"), (ORGANIZATION, "Ada")):
+            self.ok("provider", "add", npi, "--name", name, "--specialty", "Cardiology")
+
+        def column(line):
+            wide = unicodedata.east_asian_width
+            before = line[: line.index("Cardiology")]
+            return sum((wide(c) == "W") + (not unicodedata.combining(c)) for c in before)
+
+        rows = self.ok("provider", "list").splitlines()[1:]
+        self.assertEqual([column(row) for row in rows], [len(PROVIDER) + 2 + 6 + 2] * 3)
+
     def test_keep_what_is_not_given_anew(self):
         self.take_over()
         answer = self.json("provider", "add", PROVIDER, "--endpoint", "ws://localhost:1")
@@ -516,6 +529,13 @@ class Relationships(CommandTest):
         )
         self.assertIn(r"x\x1b[2J\x9b", self.ok("relationship", "list"))
         self.assertEqual(self.json("relationship", "list")[0]["patient_agent_id"], "x\x1b[2J\x9b")
+
+    def test_a_peers_text_does_not_look_like_another(self):
+        for code in (0x200B, 0x200F, 0x202A, 0x202E, 0x2060, 0x2069, 0xFEFF):
+            self.rows(f"UPDATE relationships SET patient_agent_id = 'a' || char({code}) || 'b'")
+            self.assertIn(rf"a\u{code:04x}b ", self.ok("relationship", "list"))
+        self.rows("UPDATE relationships SET patient_agent_id = 'Zoë 李'")
+        self.assertIn("Zoë 李 ", self.ok("relationship", "list"))
 
     def terminate(self, relationship=ACTIVE, provider=PROVIDER, reason="moved away"):
         return (
