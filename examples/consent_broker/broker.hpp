@@ -50,7 +50,7 @@ class broker {
 
     broker(broker_parts parts, Transport transport)
         : config_(std::move(parts.config)), address_(std::move(parts.address)),
-          threads_(parts.threads), grace_(parts.grace), control_endpoint_(std::move(parts.control)),
+          threads_(parts.threads), grace_(parts.grace), control_address_(std::move(parts.control)),
           server_(server_options_of(config_, parts.max_connections), conversation_of(config_),
                   std::move(transport), admission_of(config_), parley::ed25519_verifier(),
                   std::move(parts.storage), std::move(parts.audit)) {}
@@ -116,7 +116,7 @@ class broker {
     task<bool> live() {
         using parley::asio::experimental::awaitable_operators::operator||;
         co_await recover();
-        control::server control(io_.get_executor(), control_endpoint_);
+        control::server control(io_.get_executor(), std::move(control_address_));
         listen();
         if (!co_await record("neuron_start")) {
             co_await stop_server();
@@ -292,7 +292,7 @@ class broker {
     boost::asio::ip::tcp::endpoint address_;
     unsigned threads_;
     std::chrono::milliseconds grace_;
-    boost::asio::local::stream_protocol::endpoint control_endpoint_;
+    control::address control_address_;
     // It outlives the server, whose policies answer on it.
     parley::asio::io_context io_{1};
     parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,

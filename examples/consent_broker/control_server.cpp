@@ -29,7 +29,7 @@ using parley::use_task;
 namespace {
 
 /// Removes the socket of a broker that is no more, and nothing else.
-error_code remove_socket(std::string const& path) {
+error_code remove_socket(std::filesystem::path const& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return {};
     if (!S_ISSOCK(status.st_mode)) return make_error_code(boost::system::errc::file_exists);
@@ -86,18 +86,20 @@ task<> serve_one(Socket socket, server::handler const& answer) {
 
 } // namespace
 
-server::server(parley::executor on, protocol::endpoint at)
+server::server(parley::executor on, address at)
     : at_(std::move(at)), acceptor_(on), end_(on, parley::steady_timer::time_point::max()) {
     error_code ec = remove_socket(at_.path());
-    if (!ec) acceptor_.open(at_.protocol(), ec);
+    auto const endpoint = at_.endpoint();
+    if (!ec && !endpoint) ec = endpoint.error();
+    if (!ec) acceptor_.open(protocol(), ec);
     // Linux makes the socket's file with the mode that the descriptor has when it is bound.
     if (!ec && ::fchmod(acceptor_.native_handle(), 0600) != 0) {
         ec = {errno, boost::system::system_category()};
     }
-    if (!ec) acceptor_.bind(at_, ec);
+    if (!ec) acceptor_.bind(*endpoint, ec);
     if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
     if (!ec) return;
-    throw command_error(exit_status::bad, at_.path() +
+    throw command_error(exit_status::bad, at_.path().string() +
                                               ": expected a place for the control socket, found " +
                                               ec.message());
 }

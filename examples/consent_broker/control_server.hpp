@@ -27,7 +27,7 @@ class server {
 
     /// Listens; only this user can connect. Replaces a socket that an earlier broker left behind,
     /// so the caller must know that none is running. \throws command_error.
-    server(parley::executor on, boost::asio::local::stream_protocol::endpoint at);
+    server(parley::executor on, address at);
     server(server&&) = delete;
     ~server();
 
@@ -43,7 +43,7 @@ class server {
     void begin(socket_type socket, handler const& answer);
     parley::task<> wait_for_an_end();
 
-    protocol::endpoint at_;
+    address at_;
     acceptor_type acceptor_;
     std::list<boost::asio::cancellation_signal> clients_; // one for each that is served
     parley::steady_timer end_; // never expires; cancelled when a client is done with

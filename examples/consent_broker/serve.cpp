@@ -108,7 +108,7 @@ int serve(serve_options const& options) {
     report_configuration(loaded.report);
 
     auto address = resolve(config.server);
-    auto control = control::endpoint_of(config);
+    auto control = control::address(config);
     auto const lock = try_lock_database(config);
     if (!lock) {
         throw command_error(exit_status::bad,

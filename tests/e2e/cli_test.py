@@ -401,8 +401,23 @@ class Configuration(CommandTest):
             self.assertIn(f"member={member} ", log)
         self.assertIn("not acted on", log)
 
-    def test_a_path_that_is_too_long_for_a_socket(self):
-        self.configure(storage={"path": "d/" * 60 + "neuron.db"})
+    def test_a_path_that_is_long(self):
+        path = "directory/" * 20 + "neuron.db"
+        self.configure(storage={"path": path})
+        self.fails(1, "status")
+        self.ok("provider", "add", PROVIDER)
+        broker = self.serve()
+        relationship = self.patient(broker, "patient-001")
+        self.assertEqual(self.json("status")["pid"], broker.process.pid)
+        self.json(
+            "relationship", "terminate", relationship, "--provider", PROVIDER, "--reason", "moved"
+        )
+        self.assertIn(f"relationship={relationship}", broker.log("terminate")[0])
+        self.stop(broker)
+        self.assertFalse((self.directory / (path + ".control")).exists())
+
+    def test_a_name_that_is_too_long_for_a_socket(self):
+        self.configure(storage={"path": "d" * 100})
         for command in ("serve", "status"):
             self.fails(2, command, saying=("storage.path", "shorter"))
 
