@@ -44,10 +44,9 @@ std::filesystem::path beside_database(consent::configuration const& config,
     return path += suffix;
 }
 
-namespace {
-
 void require_database(consent::configuration const& config) {
-    if (std::error_code ignored; !std::filesystem::exists(config.storage.path, ignored)) {
+    std::error_code unknown; // what cannot be looked at is left to whoever opens it
+    if (!std::filesystem::exists(config.storage.path, unknown) && !unknown) {
         throw command_error(exit_status::bad,
                             "there is no database " +
                                 std::filesystem::absolute(config.storage.path).string() +
@@ -56,8 +55,6 @@ void require_database(consent::configuration const& config) {
                                 "configuration.");
     }
 }
-
-} // namespace
 
 database open_existing_database(consent::configuration const& config) {
     require_database(config);

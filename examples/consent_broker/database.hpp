@@ -42,6 +42,9 @@ database open_database(parley::consent::configuration const& config, reporter re
 std::filesystem::path beside_database(parley::consent::configuration const& config,
                                       std::string_view suffix);
 
+/// \throws command_error when there is no database. Makes nothing.
+void require_database(parley::consent::configuration const& config);
+
 /// Opens a database that is there. \throws command_error, also when there is none.
 database open_existing_database(parley::consent::configuration const& config);
 

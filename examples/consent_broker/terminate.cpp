@@ -93,6 +93,7 @@ parley::task<parley::result<control::terminated>> terminate(database& storage, a
 control::terminated terminate_from_outside(consent::configuration const& config,
                                            control::terminate const& wanted) {
     using namespace std::chrono_literals;
+    require_database(config);
     control::address broker(config);
     auto const request = parley::encode_message(wanted);
     auto const deadline = std::chrono::steady_clock::now() + 5s;

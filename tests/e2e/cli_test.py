@@ -620,6 +620,13 @@ class Relationships(CommandTest):
         self.assertEqual(self.rows("SELECT * FROM parley_audit_outbox"), [])
         self.assertEqual(self.audit.read_bytes(), before)
 
+    def test_are_not_terminated_where_there_is_no_database(self):
+        shutil.rmtree(self.database.parent)
+        self.fails(1, *self.terminate(), saying="no database")
+        self.database.parent.mkdir()
+        self.fails(1, *self.terminate(), saying="no database")
+        self.assertEqual(list(self.database.parent.iterdir()), [])
+
     def test_need_a_reason_and_a_provider(self):
         for reason in ("", "x" * 1001, "a\nb"):
             self.fails(2, *self.terminate(reason=reason), saying="--reason")
