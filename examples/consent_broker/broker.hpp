@@ -25,6 +25,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include <chrono>
@@ -128,7 +131,7 @@ class broker {
         control::server::handler const answer = [this](boost::json::value request) {
             return answer_control(std::move(request));
         };
-        co_await (control.serve(answer) || wait_for_stop());
+        co_await (control.serve(answer) || wait_for_stop() || give_memory_back());
         co_return co_await stop();
     }
 
@@ -169,6 +172,27 @@ class broker {
                 co_return;
             }
             reload();
+        }
+    }
+
+    /// After a rush of peers the allocator keeps what they needed: gives it back to the system as
+    /// soon as nobody is there, which holds up nobody then. Ends by being cancelled.
+    task<> give_memory_back() {
+        parley::steady_timer timer(io_.get_executor());
+        std::uint64_t seen = 0;
+        bool rush = false;
+        for (;;) {
+            timer.expires_after(std::chrono::seconds(5));
+            co_await timer.async_wait(parley::use_task);
+            auto const& counts = server_.conversation().statistics();
+            auto const handshakes = counts.completed + counts.failed;
+            rush = rush || server_.connections() != 0 || handshakes != seen;
+            seen = handshakes;
+            if (!rush || server_.connections() != 0) continue;
+            rush = false;
+#ifdef __GLIBC__
+            ::malloc_trim(0);
+#endif
         }
     }
 

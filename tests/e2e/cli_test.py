@@ -253,7 +253,7 @@ class Help(CommandTest):
                 self.assertIn("Examples:\n  consent-broker " + command[0], text)
                 self.assertIn("Exit status:", text)
                 if command not in (["provider"], ["relationship"], ["audit"]):
-                    self.assertRegex(text, r"--config FILE +\[?\S")
+                    self.assertRegex(text, r"--config FILE=\S+\s+The config")
                     self.assertRegex(text, r"--json +\S")
 
     def test_the_program_explains_itself(self):

@@ -725,6 +725,8 @@ BOOST_AUTO_TEST_CASE(optional_audit_is_on_or_off) {
     BOOST_TEST(run(on.append(record("b"))).value() == 2);
 
     parley::optional_audit<parley::memory_audit> off;
+    BOOST_TEST(on.enabled());
+    BOOST_TEST(!off.enabled());
     off.post(record("c"));
     BOOST_TEST(run(off.append(record("d"))).value() == 0);
     BOOST_TEST(run(off.append({record("e"), record("f")})).value() == 0);
