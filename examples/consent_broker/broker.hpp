@@ -21,8 +21,13 @@
 
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include <chrono>
@@ -48,7 +53,7 @@ class broker {
 
     broker(broker_parts parts, Transport transport)
         : config_(std::move(parts.config)), address_(std::move(parts.address)),
-          threads_(parts.threads), grace_(parts.grace), control_endpoint_(std::move(parts.control)),
+          threads_(parts.threads), grace_(parts.grace), control_address_(std::move(parts.control)),
           server_(server_options_of(config_, parts.max_connections), conversation_of(config_),
                   std::move(transport), admission_of(config_), parley::ed25519_verifier(),
                   std::move(parts.storage), std::move(parts.audit)) {}
@@ -114,7 +119,7 @@ class broker {
     task<bool> live() {
         using parley::asio::experimental::awaitable_operators::operator||;
         co_await recover();
-        control::server control(io_.get_executor(), control_endpoint_);
+        control::server control(io_.get_executor(), std::move(control_address_));
         listen();
         if (!co_await record("neuron_start")) {
             co_await stop_server();
@@ -126,7 +131,7 @@ class broker {
         control::server::handler const answer = [this](boost::json::value request) {
             return answer_control(std::move(request));
         };
-        co_await (control.serve(answer) || wait_for_stop());
+        co_await (control.serve(answer) || wait_for_stop() || give_memory_back());
         co_return co_await stop();
     }
 
@@ -167,6 +172,27 @@ class broker {
                 co_return;
             }
             reload();
+        }
+    }
+
+    /// After a rush of peers the allocator keeps what they needed: gives it back to the system as
+    /// soon as nobody is there, which holds up nobody then. Ends by being cancelled.
+    task<> give_memory_back() {
+        parley::steady_timer timer(io_.get_executor());
+        std::uint64_t seen = 0;
+        bool rush = false;
+        for (;;) {
+            timer.expires_after(std::chrono::seconds(5));
+            co_await timer.async_wait(parley::use_task);
+            auto const& counts = server_.conversation().statistics();
+            auto const handshakes = counts.completed + counts.failed;
+            rush = rush || server_.connections() != 0 || handshakes != seen;
+            seen = handshakes;
+            if (!rush || server_.connections() != 0) continue;
+            rush = false;
+#ifdef __GLIBC__
+            ::malloc_trim(0);
+#endif
         }
     }
 
@@ -220,17 +246,24 @@ class broker {
     }
 
     task<parley::http_response> answer_health() {
-        auto const& admission = server_.policies().admission;
+        auto& policies = server_.policies();
+        auto const& admission = policies.admission;
         auto const& counts = server_.conversation().statistics();
-        boost::json::value const health = {
-            {"status", "ok"},
+        boost::json::array failing;
+        if (policies.storage.failing()) failing.emplace_back("storage");
+        if (policies.audit.get() && policies.audit.get()->failing()) failing.emplace_back("audit");
+        boost::json::object health{
+            {"status", failing.empty() ? "ok" : "degraded"},
             {"version", CONSENT_BROKER_VERSION},
             {"uptime", uptime()},
             {"active", admission.active()},
             {"queued", admission.queued()},
             {"handshakes",
              {{"completed", counts.completed.load()}, {"failed", counts.failed.load()}}}};
-        co_return parley::make_response(parley::http::status::ok, "application/json",
+        auto const status =
+            failing.empty() ? parley::http::status::ok : parley::http::status::service_unavailable;
+        if (!failing.empty()) health["failing"] = std::move(failing);
+        co_return parley::make_response(status, "application/json",
                                         boost::json::serialize(health) + '\n');
     }
 
@@ -240,6 +273,11 @@ class broker {
         }
         auto const wanted = parley::decode_message<control::terminate>(request);
         if (!wanted) co_return parley::encode_message(control::refused{wanted.error().text()});
+        try {
+            require_acceptable(*wanted);
+        } catch (command_error const& e) {
+            co_return parley::encode_message(control::refused{e.what()});
+        }
         auto const done =
             co_await terminate(server_.policies().storage, server_.policies().audit, *wanted);
         log::info("terminate", {{"relationship", wanted->relationship_id},
@@ -278,7 +316,7 @@ class broker {
     boost::asio::ip::tcp::endpoint address_;
     unsigned threads_;
     std::chrono::milliseconds grace_;
-    boost::asio::local::stream_protocol::endpoint control_endpoint_;
+    control::address control_address_;
     // It outlives the server, whose policies answer on it.
     parley::asio::io_context io_{1};
     parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,

@@ -5,12 +5,12 @@
 /// A broker on either transport. Each is compiled in a file of its own: the server is a template
 /// that takes its time.
 
+#include "control.hpp"
 #include "database.hpp"
 
 #include <parley/consent/configuration.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace consent_broker {
 struct broker_parts {
     parley::consent::configuration config;
     boost::asio::ip::tcp::endpoint address;
-    boost::asio::local::stream_protocol::endpoint control;
+    control::address control;
     database storage;
     audit_log audit;
     unsigned threads;                ///< at least 1

@@ -49,6 +49,7 @@ constexpr int no_outcome = 3; // the exit status
 
 struct connect_options {
     std::string url;
+    std::string config;
     std::string provider;
     std::string key_file = "./patient-key.json";
     std::string patient;
@@ -93,6 +94,25 @@ consent::token_claims make_claims(connect_options const& options, parley::ed2551
 }
 
 // ---- To whom -----------------------------------------------------------------------------------
+
+/// The URL that was given, or else that of the configuration's broker on this machine.
+consent::broker_url url_of(connect_options const& options) {
+    if (!options.url.empty()) {
+        auto url = consent::parse_broker_url(options.url);
+        if (!url) throw command_error(exit_status::usage, url.error().text());
+        return std::move(*url);
+    }
+    auto config = read_configuration(options.config);
+    if (config.server.port == 0) {
+        throw command_error(exit_status::usage,
+                            "server.port is 0: any free one, which the broker's log and "
+                            "`consent-broker status` name.\nGive the URL.");
+    }
+    auto& host = config.server.host;
+    if (host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "::") host = "::1";
+    return {false, std::move(host), config.server.port, std::move(config.websocket.path)};
+}
 
 /// A line to the broker, or why there is none.
 struct no_line {
@@ -236,8 +256,7 @@ boost::json::value to_json(handshake_result const& result) {
 }
 
 int connect(connect_options const& options) {
-    auto const url = consent::parse_broker_url(options.url);
-    if (!url) throw command_error(exit_status::usage, url.error().text());
+    auto const url = url_of(options);
     require_npi(options.provider);
     require_text("--endpoint", options.endpoint);
     if (!options.patient.empty()) require_text("--patient", options.patient);
@@ -245,23 +264,24 @@ int connect(connect_options const& options) {
         require_text("--action", action);
     auto key = open_key(options);
     auto claims = make_claims(options, key);
-    consent::handshake_request request{.host = url->authority(),
-                                       .path = url->path,
+    consent::handshake_request request{.host = url.authority(),
+                                       .path = url.path,
                                        .key = std::move(key),
                                        .claims = std::move(claims),
                                        .patient_endpoint = options.endpoint,
                                        .timeout = std::chrono::seconds(options.timeout)};
     if (!options.json) {
         request.on_step = print_step;
-        std::cout << "Connecting to " << options.url << std::endl;
+        std::cout << "Connecting to " << (url.secure ? "wss://" : "ws://") << url.authority()
+                  << url.path << std::endl;
     }
 
     asio::io_context io(1);
     auto const executor = io.get_executor();
     auto tls = make_tls_context(options.ca_file);
-    auto handshake = url->secure
-                         ? shake_hands(executor, dial_tls(executor, *url, tls), std::move(request))
-                         : shake_hands(executor, dial(executor, *url), std::move(request));
+    auto handshake = url.secure
+                         ? shake_hands(executor, dial_tls(executor, url, tls), std::move(request))
+                         : shake_hands(executor, dial(executor, url), std::move(request));
     auto end = asio::co_spawn(io, std::move(handshake), asio::use_future);
     io.run();
     auto const result = end.get();
@@ -272,6 +292,7 @@ int connect(connect_options const& options) {
 }
 
 constexpr auto help = R"(Examples:
+  consent-broker connect --provider 1245319599
   consent-broker connect ws://localhost:3000 --provider 1245319599
   consent-broker connect wss://broker.example --provider 1245319599 --action office_visit
   consent-broker connect wss://localhost:8443 --ca ca.pem --provider 1245319599 --json
@@ -290,9 +311,9 @@ void add_connect_command(CLI::App& program, int& status) {
     command
         .add_option("URL", options->url,
                     "The broker: ws://host:port/path or wss://...; the path is /ws/handshake if "
-                    "there is none")
-        ->required()
+                    "there is none. Without it, the configuration's broker on this machine")
         ->type_name("");
+    add_config_option(command, options->config);
     command.add_option("--provider", options->provider, "Whom to have a relationship with")
         ->required()
         ->type_name("NPI");

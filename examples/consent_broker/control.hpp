@@ -6,6 +6,8 @@
 /// request and one answer for each connection, each a message in a line of JSON.
 
 #include <parley/consent/configuration.hpp>
+#include <parley/detail/posix_file.hpp>
+#include <parley/error.hpp>
 #include <parley/message.hpp>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -21,7 +23,8 @@
 
 namespace consent_broker::control {
 
-inline constexpr std::size_t max_request = 64 * 1024;     ///< bytes of one line
+inline constexpr std::size_t max_request = 4096;          ///< bytes of one line
+inline constexpr std::size_t max_clients = 8;             ///< at once; others wait
 inline constexpr std::size_t max_sessions = 1000;         ///< listed in one answer
 inline constexpr std::chrono::seconds server_deadline{5}; ///< for each of request and answer
 inline constexpr std::chrono::seconds client_deadline{10};
@@ -80,13 +83,28 @@ struct refused {
     BOOST_HANA_DEFINE_STRUCT(refused, (std::string, why));
 };
 
-/// The socket of the broker on this database.
-/// \throws command_error when its path is too long for a socket.
-boost::asio::local::stream_protocol::endpoint endpoint_of(parley::consent::configuration const&);
+/// Where the socket of the broker on a database is.
+class address {
+  public:
+    using endpoint_type = boost::asio::local::stream_protocol::endpoint;
+
+    /// \throws command_error when the file's name alone is too long for a socket.
+    explicit address(parley::consent::configuration const& config);
+
+    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+
+    /// By what name to bind it or to connect to it, which is good for as long as this object lives:
+    /// a path that is too long for a socket is shortened by opening its directory. The error says
+    /// why that cannot be opened.
+    parley::result<endpoint_type> endpoint();
+
+  private:
+    std::filesystem::path path_;
+    std::optional<parley::detail::posix_file> directory_;
+};
 
 /// Sends a request to the broker and waits for the answer, for `client_deadline` at most. Nothing
 /// when no broker listens there. \throws command_error when it does not answer as it should.
-std::optional<boost::json::value> ask(boost::asio::local::stream_protocol::endpoint const& broker,
-                                      std::string const& request);
+std::optional<boost::json::value> ask(address& broker, std::string const& request);
 
 } // namespace consent_broker::control

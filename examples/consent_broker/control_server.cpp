@@ -3,10 +3,10 @@
 
 #include "support.hpp"
 
-#include <parley/transport/tcp_transport.hpp>
-
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <exception>
 #include <utility>
 
 namespace consent_broker::control {
@@ -28,7 +29,7 @@ using parley::use_task;
 namespace {
 
 /// Removes the socket of a broker that is no more, and nothing else.
-error_code remove_socket(std::string const& path) {
+error_code remove_socket(std::filesystem::path const& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return {};
     if (!S_ISSOCK(status.st_mode)) return make_error_code(boost::system::errc::file_exists);
@@ -66,42 +67,10 @@ task<> write_line(Socket& socket, std::string text) {
     static_cast<void>(ignored);
 }
 
-} // namespace
-
-server::server(parley::executor on, protocol::endpoint at) : at_(std::move(at)), acceptor_(on) {
-    error_code ec = remove_socket(at_.path());
-    if (!ec) acceptor_.open(at_.protocol(), ec);
-    // Linux makes the socket's file with the mode that the descriptor has when it is bound.
-    if (!ec && ::fchmod(acceptor_.native_handle(), 0600) != 0) {
-        ec = {errno, boost::system::system_category()};
-    }
-    if (!ec) acceptor_.bind(at_, ec);
-    if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
-    if (!ec) return;
-    throw command_error(exit_status::bad, at_.path() +
-                                              ": expected a place for the control socket, found " +
-                                              ec.message());
-}
-
-server::~server() {
-    remove_socket(at_.path());
-}
-
-task<> server::serve(handler answer) {
-    // Cancelling must not tear a request apart, so it is looked for between requests.
+template <class Socket>
+task<> serve_one(Socket socket, server::handler const& answer) {
+    // Cancelling must not tear a request apart: it ends the waiting for one, and for its reader.
     co_await asio::this_coro::throw_if_cancelled(false);
-    while (!co_await is_cancelled()) {
-        socket_type socket(acceptor_.get_executor());
-        auto [ec] = co_await acceptor_.async_accept(socket, asio::as_tuple(use_task));
-        if (!ec) {
-            co_await serve_one(std::move(socket), answer);
-        } else if (ec != asio::error::operation_aborted) {
-            co_await sleep(std::chrono::milliseconds(100)); // out of descriptors, say
-        }
-    }
-}
-
-task<> server::serve_one(socket_type socket, handler const& answer) {
     auto const request = co_await (read_line(socket) || sleep(server_deadline));
     auto const* text = std::get_if<0>(&request);
     if (!text || text->empty()) co_return;
@@ -113,6 +82,67 @@ task<> server::serve_one(socket_type socket, handler const& answer) {
         reply = parley::encode_message(refused{parsed.error().text()});
     }
     co_await (write_line(socket, std::move(reply)) || sleep(server_deadline));
+}
+
+} // namespace
+
+server::server(parley::executor on, address at)
+    : at_(std::move(at)), acceptor_(on), end_(on, parley::steady_timer::time_point::max()) {
+    error_code ec = remove_socket(at_.path());
+    auto const endpoint = at_.endpoint();
+    if (!ec && !endpoint) ec = endpoint.error();
+    if (!ec) acceptor_.open(protocol(), ec);
+    // Linux makes the socket's file with the mode that the descriptor has when it is bound.
+    if (!ec && ::fchmod(acceptor_.native_handle(), 0600) != 0) {
+        ec = {errno, boost::system::system_category()};
+    }
+    if (!ec) acceptor_.bind(*endpoint, ec);
+    if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
+    if (!ec) return;
+    throw command_error(exit_status::bad, at_.path().string() +
+                                              ": expected a place for the control socket, found " +
+                                              ec.message());
+}
+
+server::~server() {
+    remove_socket(at_.path());
+}
+
+task<> server::serve(handler answer) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    while (!co_await is_cancelled()) {
+        if (clients_.size() >= max_clients) {
+            co_await wait_for_an_end();
+            continue;
+        }
+        socket_type socket(acceptor_.get_executor());
+        auto [ec] = co_await acceptor_.async_accept(socket, asio::as_tuple(use_task));
+        if (!ec) {
+            begin(std::move(socket), answer);
+        } else if (ec != asio::error::operation_aborted) {
+            co_await sleep(std::chrono::milliseconds(100)); // out of descriptors, say
+        }
+    }
+    for (auto& client : clients_)
+        client.emit(asio::cancellation_type::terminal);
+    while (!clients_.empty())
+        co_await wait_for_an_end();
+}
+
+void server::begin(socket_type socket, handler const& answer) {
+    auto const client = clients_.emplace(clients_.end());
+    auto const done = [this, client](std::exception_ptr failure) {
+        clients_.erase(client);
+        end_.cancel();
+        if (failure) std::rethrow_exception(failure);
+    };
+    asio::co_spawn(acceptor_.get_executor(), serve_one(std::move(socket), answer),
+                   asio::bind_cancellation_slot(client->slot(), done));
+}
+
+task<> server::wait_for_an_end() {
+    auto [ignored] = co_await end_.async_wait(asio::as_tuple(use_task));
+    static_cast<void>(ignored);
 }
 
 } // namespace consent_broker::control

@@ -44,8 +44,9 @@ std::filesystem::path beside_database(consent::configuration const& config,
     return path += suffix;
 }
 
-database open_existing_database(consent::configuration const& config) {
-    if (std::error_code ignored; !std::filesystem::exists(config.storage.path, ignored)) {
+void require_database(consent::configuration const& config) {
+    std::error_code unknown; // what cannot be looked at is left to whoever opens it
+    if (!std::filesystem::exists(config.storage.path, unknown) && !unknown) {
         throw command_error(exit_status::bad,
                             "there is no database " +
                                 std::filesystem::absolute(config.storage.path).string() +
@@ -53,12 +54,32 @@ database open_existing_database(consent::configuration const& config) {
                                 "makes it;\nif it is elsewhere, correct storage.path in the "
                                 "configuration.");
     }
+}
+
+database open_existing_database(consent::configuration const& config) {
+    require_database(config);
+    return open_database(config, print_report, nullptr);
+}
+
+database open_database_to_read(consent::configuration const& config) {
+    require_database(config);
+    bool is_current = false;
+    auto storage = database::open({.path = config.storage.path,
+                                   .prepare_schema =
+                                       [&is_current](soci::session& session) {
+                                           is_current = consent::is_schema_current(session);
+                                       },
+                                   .read_only = true,
+                                   .report = print_report});
+    if (!storage) throw command_error(exit_status::bad, "database " + storage.error().text());
+    if (is_current) return std::move(*storage);
     return open_database(config, print_report, nullptr);
 }
 
 row_counts count_rows(consent::configuration const& config) {
     row_counts counts;
-    auto const session = parley::soci_backend::sqlite3::connect({.path = config.storage.path});
+    auto const session =
+        parley::soci_backend::sqlite3::connect({.path = config.storage.path, .read_only = true});
     *session << "SELECT (SELECT count(*) FROM provider_registrations), count(*), "
                 "coalesce(sum(status = 'active'), 0) FROM relationships",
         soci::into(counts.providers), soci::into(counts.relationships),

@@ -42,8 +42,15 @@ database open_database(parley::consent::configuration const& config, reporter re
 std::filesystem::path beside_database(parley::consent::configuration const& config,
                                       std::string_view suffix);
 
+/// \throws command_error when there is no database. Makes nothing.
+void require_database(parley::consent::configuration const& config);
+
 /// Opens a database that is there. \throws command_error, also when there is none.
 database open_existing_database(parley::consent::configuration const& config);
+
+/// As above, only to read it, which needs no more than the right to do so, and no other program to
+/// wait for; but where the tables are of an older version, they are migrated first.
+database open_database_to_read(parley::consent::configuration const& config);
 
 /// What a command read or wrote in the database. \throws command_error when it could not.
 template <class T>

@@ -49,37 +49,101 @@ using parley::task;
 using parley::use_task;
 
 constexpr auto provider_npi = "1245319599";
-constexpr std::size_t ceiling = 2;         // handshakes at once
+constexpr std::size_t ceiling = 2;         // handshakes at once, unless configured
+constexpr std::size_t most_places = 100;   // that strangers will hold
 constexpr std::size_t patients_queued = 4; // in the last scene
+constexpr auto shortest_timeout = 1s;      // everything here takes less
 
-/// What the demonstration prints.
+/// A message for those who see it for the first time.
+std::string explain(handshake_step const& step) {
+    std::string text(step.what == handshake_step::kind::sent ? "-> " : "<- ");
+    text.append(step.type);
+    text.resize(std::max<std::size_t>(text.size(), 32), ' ');
+    if (step.type == consent::handshake_auth::type) {
+        return text + "a signed consent, and my public key";
+    }
+    if (step.type == consent::handshake_challenge::type) {
+        return text + "prove that the key is yours, sign " + std::string(step.detail.substr(0, 8)) +
+               "...";
+    }
+    if (step.type == consent::handshake_challenge_response::type) return text + "signed";
+    return text.append(step.detail);
+}
+
+/// What the demonstration prints: text, or JSON objects, one a line.
 class narrator {
   public:
-    void title(std::string_view text) {
-        std::cout << '\n'
-                  << paint("1", std::to_string(++scene_) + ". " + std::string(text)) << '\n';
-        began_ = std::chrono::steady_clock::now();
+    explicit narrator(bool json) : json_(json) {}
+
+    void introduce(consent::configuration const& config, std::string const& address) {
+        auto const url = "ws://" + address + config.websocket.path;
+        auto const places = config.websocket.maxConcurrentHandshakes;
+        auto const directory = std::filesystem::path(config.storage.path).parent_path().string();
+        if (json_) {
+            print_json({{"broker", url},
+                        {"organization", *config.organization.name},
+                        {"max_concurrent", places},
+                        {"directory", directory}});
+            return;
+        }
+        std::cout << "A consent broker of " << printable(*config.organization.name) << " on " << url
+                  << ", with at most " << places << " handshakes at once.\n"
+                  << "Its database and its audit log are in " << directory << ".\n";
     }
 
-    void say(std::string_view text) { std::cout << "   " << text << std::endl; }
+    void title(std::string const& text) {
+        ++scene_;
+        began_ = std::chrono::steady_clock::now();
+        if (json_) return print({{"title", text}});
+        std::cout << '\n' << paint("1", std::to_string(scene_) + ". " + text) << '\n';
+    }
+
+    void message(std::string const& who, handshake_step const& step) {
+        if (!json_) return say(who + " " + explain(step));
+        bool const sent = step.what == handshake_step::kind::sent;
+        print({{"patient", who}, {sent ? "sends" : "receives", boost::json::string(step.type)}});
+    }
+
+    void list(std::vector<consent::relationship> const& rows) {
+        std::vector<std::vector<std::string>> lines;
+        for (auto const& row : rows) {
+            if (json_) print({{"relationship", parley::json::encode(row)}});
+            lines.push_back({"   " + row.relationship_id, row.patient_agent_id, row.provider_npi,
+                             row.status, row.consented_actions.value_or("")});
+        }
+        if (json_) return;
+        print_table({"   RELATIONSHIP", "PATIENT", "PROVIDER", "STATUS", "CONSENTED TO"}, lines,
+                    {});
+    }
 
     /// With the time since the scene began.
-    void say_when(std::string_view text) {
+    void say_when(std::string const& text) {
         auto const ms = std::chrono::duration_cast<std::chrono::milliseconds>(
             std::chrono::steady_clock::now() - began_);
+        if (json_) return print({{"ms", ms.count()}, {"text", text}});
         std::cout << "   " << std::setw(4) << ms.count() << " ms  " << text << std::endl;
     }
 
     /// What came of a scene, and whether that is as it should be.
-    void conclude(bool as_expected, std::string_view text) {
+    void conclude(bool as_expected, std::string const& text) {
         good_ = good_ && as_expected;
-        say(as_expected ? paint("32", "ok ") + std::string(text)
-                        : paint("31", "NOT AS EXPECTED ") + std::string(text));
+        if (json_) return print({{"ok", as_expected}, {"text", text}});
+        say((as_expected ? paint("32", "ok ") : paint("31", "NOT AS EXPECTED ")) + text);
     }
 
     [[nodiscard]] bool good() const { return good_; }
 
   private:
+    static void say(std::string_view text) { std::cout << "   " << text << std::endl; }
+
+    void print(boost::json::object step) const {
+        boost::json::object line{{"scene", scene_}};
+        for (auto& member : step)
+            line.insert(std::move(member));
+        print_json(line);
+        std::cout << std::flush;
+    }
+
     [[nodiscard]] std::string paint(std::string_view colour, std::string text) const {
         if (!colours_) return text;
         return "\x1b[" + std::string(colour) + "m" + text + "\x1b[0m";
@@ -90,6 +154,7 @@ class narrator {
         return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
     }
 
+    bool json_;
     bool colours_ = wants_colours();
     bool good_ = true;
     int scene_ = 0;
@@ -114,22 +179,6 @@ struct patient {
     }
 };
 
-/// A message for those who see it for the first time.
-std::string explain(handshake_step const& step) {
-    std::string text(step.what == handshake_step::kind::sent ? "-> " : "<- ");
-    text.append(step.type);
-    text.resize(std::max<std::size_t>(text.size(), 32), ' ');
-    if (step.type == consent::handshake_auth::type) {
-        return text + "a signed consent, and my public key";
-    }
-    if (step.type == consent::handshake_challenge::type) {
-        return text + "prove that the key is yours, sign " + std::string(step.detail.substr(0, 8)) +
-               "...";
-    }
-    if (step.type == consent::handshake_challenge_response::type) return text + "signed";
-    return text.append(step.detail);
-}
-
 std::string describe(handshake_result const& end) {
     auto const closed =
         end.close_code ? " (closed with " + std::to_string(*end.close_code) + ")" : std::string();
@@ -143,11 +192,14 @@ std::string describe(handshake_result const& end) {
 /// One run of the demonstration: a broker and its patients, on one thread.
 class demonstration {
   public:
-    explicit demonstration(consent::configuration config)
-        : config_(std::move(config)),
-          server_({.path = config_.websocket.path}, make_conversation(config_), // and the policies:
+    demonstration(consent::configuration config, bool json)
+        : out_(json), config_(std::move(config)),
+          server_({.path = config_.websocket.path,
+                   .limits = {.max_message = config_.websocket.maxPayloadBytes}},
+                  make_conversation(config_), // and the policies:
                   parley::queueing_admission(
-                      {.max_concurrent = config_.websocket.maxConcurrentHandshakes}),
+                      {.max_concurrent = config_.websocket.maxConcurrentHandshakes,
+                       .queue_timeout = config_.websocket.queueTimeoutMs}),
                   open_database(config_, print_report, nullptr),
                   open_audit(config_, print_report)) {}
 
@@ -169,15 +221,13 @@ class demonstration {
 
     static consent::conversation make_conversation(consent::configuration const& config) {
         return consent::conversation({.organization_npi = *config.organization.npi,
-                                      .endpoint_url = config.axon.endpointUrl});
+                                      .endpoint_url = config.axon.endpointUrl,
+                                      .auth_timeout = config.websocket.authTimeoutMs});
     }
 
     task<> play() {
         server_.start(io_, {asio::ip::address_v4::loopback(), 0}).value();
-        std::cout << "A consent broker on ws://" << host() << config_.websocket.path
-                  << ", with at most " << ceiling << " handshakes at once.\n"
-                  << "Its database and its audit log are in "
-                  << std::filesystem::path(config_.storage.path).parent_path().string() << ".\n";
+        out_.introduce(config_, host());
         co_await register_provider();
         patient const alice{"patient-001"};
         co_await meet(alice);
@@ -233,9 +283,14 @@ class demonstration {
     }
 
     task<> queue() {
-        out_.title("The house is full: two silent strangers hold both places, and patients come");
-        auto const first = co_await hold_place();
-        auto const second = co_await hold_place();
+        auto const places = config_.websocket.maxConcurrentHandshakes;
+        out_.title("The house is full: silent strangers hold all " + std::to_string(places) +
+                   " places, and patients come");
+        std::vector<std::unique_ptr<line_type>> strangers;
+        while (strangers.size() < places) {
+            auto stranger = co_await hold_place();
+            strangers.push_back(std::move(stranger));
+        }
         for (std::size_t i = 1; i <= patients_queued; ++i) {
             patient const who{"patient-10" + std::to_string(i)};
             asio::co_spawn(io_, wait_in_line(who), asio::detached);
@@ -244,8 +299,8 @@ class demonstration {
         }
         out_.say_when("the strangers leave");
         websocket::close_reason const goodbye(websocket::close_code::normal);
-        co_await first->async_close(goodbye, use_task);
-        co_await second->async_close(goodbye, use_task);
+        for (auto const& stranger : strangers)
+            co_await stranger->async_close(goodbye, use_task);
         co_await until([&] { return done_.size() == patients_queued; });
 
         bool const all_new = std::ranges::find(done_, false) == done_.end();
@@ -257,15 +312,9 @@ class demonstration {
         out_.title("What is in the database");
         auto const query = [](auto& tx) { return consent::list_relationships(tx, {}); };
         auto const rows = co_await server_.policies().storage.read(query);
-        std::vector<std::vector<std::string>> lines;
-        for (auto const& row : rows.value()) {
-            lines.push_back({"   " + row.relationship_id, row.patient_agent_id, row.provider_npi,
-                             row.status, row.consented_actions.value_or("")});
-        }
-        print_table({"   RELATIONSHIP", "PATIENT", "PROVIDER", "STATUS", "CONSENTED TO"}, lines,
-                    {});
-        out_.conclude(lines.size() == 1 + patients_queued,
-                      std::to_string(lines.size()) + " relationships, and nothing clinical");
+        out_.list(rows.value());
+        out_.conclude(rows->size() == 1 + patients_queued,
+                      std::to_string(rows->size()) + " relationships, and nothing clinical");
     }
 
     task<> stop() {
@@ -313,7 +362,7 @@ class demonstration {
     /// A handshake of which each message is shown.
     task<handshake_result> visit(patient const& who, std::chrono::seconds lifetime) {
         std::function<void(handshake_step const&)> const show = [&](handshake_step const& step) {
-            if (!step.type.empty()) out_.say(who.id + " " + explain(step));
+            if (!step.type.empty()) out_.message(who.id, step);
         };
         co_return co_await shake_hands(who, lifetime, show);
     }
@@ -382,22 +431,20 @@ class workplace {
         if (!keep_) std::filesystem::remove_all(path_, ignored);
     }
 
-    [[nodiscard]] consent::configuration configuration() const {
-        consent::configuration config;
-        config.organization.npi.value = "1003000126";
-        config.organization.name.value = "Example Practice";
-        config.organization.type.value = "practice";
-        config.websocket.maxConcurrentHandshakes = ceiling;
+    /// The same settings, with the files here.
+    [[nodiscard]] consent::configuration move_here(consent::configuration config) const {
         config.storage.path = (path_ / "neuron.db").string();
         config.audit.path = (path_ / "audit.jsonl").string();
+        config.audit.enabled = true;
         return config;
     }
 
     /// Says what can be done with what is kept.
-    void finish(consent::configuration const& config) const {
+    void finish(consent::configuration const& config, bool json) const {
         if (!keep_) return;
         auto const file = (path_ / "neuron.config.json").string();
         std::ofstream(file) << pretty_json(parley::json::encode(config));
+        if (json) return print_json({{"kept", path_.string()}, {"config", file}});
         std::cout << "\nKept in " << path_.string() << ". Go on with, for example:\n"
                   << "   consent-broker relationship list --config " << file << '\n';
     }
@@ -407,11 +454,50 @@ class workplace {
     std::filesystem::path path_;
 };
 
-int show(std::string const& keep) {
-    workplace const place(keep);
-    auto const config = place.configuration();
-    bool const good = demonstration(config).run();
-    place.finish(config);
+struct demo_options {
+    std::string config;
+    bool config_given = false;
+    bool json = false;
+    std::string keep;
+};
+
+consent::configuration own_settings() {
+    consent::configuration config;
+    config.organization.npi.value = "1003000126";
+    config.organization.name.value = "Example Practice";
+    config.organization.type.value = "practice";
+    config.websocket.maxConcurrentHandshakes = ceiling;
+    return config;
+}
+
+/// The settings of the configuration, if there is one, as far as a demonstration can have them.
+consent::configuration settings_of(demo_options const& options) {
+    std::error_code ignored;
+    if (!options.config_given && !std::filesystem::exists(options.config, ignored)) {
+        return own_settings();
+    }
+    try {
+        auto config = read_configuration(options.config);
+        auto& limits = config.websocket;
+        limits.maxConcurrentHandshakes = std::min(limits.maxConcurrentHandshakes, most_places);
+        limits.authTimeoutMs =
+            std::max<std::chrono::milliseconds>(limits.authTimeoutMs, shortest_timeout);
+        limits.queueTimeoutMs =
+            std::max<std::chrono::milliseconds>(limits.queueTimeoutMs, shortest_timeout);
+        return config;
+    } catch (command_error const& e) {
+        if (options.config_given) throw;
+        std::cerr << "warning: the demonstration has settings of its own, as " << e.what() << '\n';
+        return own_settings();
+    }
+}
+
+int show(demo_options const& options) {
+    auto settings = settings_of(options);
+    workplace const place(options.keep);
+    auto const config = place.move_here(std::move(settings));
+    bool const good = demonstration(config, options.json).run();
+    place.finish(config, options.json);
     return good ? exit_status::ok : exit_status::bad;
 }
 
@@ -420,11 +506,19 @@ int show(std::string const& keep) {
 void add_demo_command(CLI::App& program, int& status) {
     auto& command =
         add_command(program, "demo", "Show handshakes with a broker that lives for some seconds",
-                    "demo\ndemo --keep ./demo     # and look at its files afterwards");
-    auto const keep = std::make_shared<std::string>();
-    command.add_option("--keep", *keep, "Where to keep the database and the audit log")
+                    "demo\ndemo --keep ./demo     # and look at its files afterwards\n"
+                    "demo --json");
+    auto const options = std::make_shared<demo_options>();
+    auto const* given = add_config_option(command, options->config)
+                            .description("The configuration, if there is one; it says how the "
+                                         "broker behaves, not where its files are");
+    command.add_option("--keep", options->keep, "Where to keep the database and the audit log")
         ->type_name("DIR");
-    command.callback([keep, &status] { status = show(*keep); });
+    add_json_flag(command, options->json);
+    command.callback([options, given, &status] {
+        options->config_given = given->count() > 0;
+        status = show(*options);
+    });
 }
 
 } // namespace consent_broker

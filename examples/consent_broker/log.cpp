@@ -1,6 +1,11 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "log.hpp"
 
+#include "output.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -28,19 +33,44 @@ spdlog::level::level_enum to_spdlog(level severity) {
     return spdlog::level::err;
 }
 
+constexpr auto logfmt = "ts=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v";
+constexpr auto json_lines = R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})";
+
+bool is_json = false;
+
+auto make_formatter(char const* pattern) {
+    return std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc);
+}
+
 /// Not one of spdlog's registry, which would make a second one besides.
 spdlog::logger& logger() {
     static auto const instance = [] {
         auto made = std::make_unique<spdlog::logger>(
             "broker", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-        made->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-            "ts=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc));
+        made->set_formatter(make_formatter(logfmt));
         return made;
     }();
     return *instance;
 }
 
+/// `name=value` or `"name":"value"`, after what separates it from the one before.
+void append_field(std::string& line, std::string_view name, std::string_view value) {
+    if (is_json) {
+        if (!line.empty()) line += ',';
+        line.append(1, '"').append(name).append("\":");
+        line += boost::json::serialize(boost::json::string(printable(value)));
+    } else {
+        if (!line.empty()) line += ' ';
+        line.append(name).append(1, '=').append(quoted(value));
+    }
+}
+
 } // namespace
+
+void use_json() {
+    is_json = true;
+    logger().set_formatter(make_formatter(json_lines));
+}
 
 void set_level(std::string const& name) {
     auto const found = std::ranges::find(level_names, name);
@@ -69,10 +99,10 @@ std::string quoted(std::string_view value) {
 void write(level severity, std::string_view event, fields values) {
     auto const wanted = to_spdlog(severity);
     if (!logger().should_log(wanted)) return;
-    std::string line = "event=" + quoted(event);
-    for (auto const& [name, value] : values) {
-        line.append(1, ' ').append(name).append(1, '=').append(quoted(value));
-    }
+    std::string line;
+    append_field(line, "event", event);
+    for (auto const& [name, value] : values)
+        append_field(line, name, value);
     logger().log(wanted, spdlog::string_view_t(line.data(), line.size()));
 }
 

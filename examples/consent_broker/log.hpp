@@ -2,9 +2,9 @@
 #pragma once
 
 /// \file
-/// The log of a running broker: lines of `key=value` (logfmt) on standard error, each with `ts`,
-/// `level` and `event` first. Thread-safe. What a peer sent cannot begin a line or steer a
-/// terminal.
+/// The log of a running broker: lines of `key=value` (logfmt), or of JSON, on standard error, each
+/// with `ts`, `level` and `event` first. Thread-safe. What a peer sent cannot begin a line or steer
+/// a terminal.
 
 #include <initializer_list>
 #include <string>
@@ -21,6 +21,9 @@ inline std::vector<std::string> const level_names{"debug", "info", "warning", "e
 
 /// Nothing below this level is logged from now on. \param name is one of `level_names`.
 void set_level(std::string const& name);
+
+/// Each line is a JSON object from now on, all of whose members are strings.
+void use_json();
 
 using fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 

@@ -1,6 +1,8 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "output.hpp"
 
+#include <parley/detail/ecmascript_json.hpp>
+
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -8,15 +10,54 @@
 #include <cstddef>
 #include <cstdio>
 #include <iostream>
+#include <utility>
+
+#include <locale.h>
+#include <wchar.h>
 
 namespace consent_broker {
 
 namespace {
 
-/// How many terminal columns the text takes, near enough: one for each character of UTF-8.
+/// A character, and how many bytes of UTF-8 it is; one that is 0 bytes long is no UTF-8.
+struct character {
+    char32_t code;
+    std::size_t size;
+};
+
+/// What `text`, which is not empty, begins with.
+character first_of(std::string_view text) {
+    auto const size = parley::detail::utf8_sequence_length(text);
+    auto const first = static_cast<unsigned char>(text.front());
+    if (size <= 1) return {first, size};
+    char32_t code = first & (0xFFU >> (size + 1));
+    for (char const c : text.substr(1, size - 1))
+        code = (code << 6U) | (static_cast<unsigned char>(c) & 0x3FU);
+    return {code, size};
+}
+
+/// Does it steer the terminal, turn the direction of writing, or is it not seen?
+bool is_deceptive(char32_t c) {
+    constexpr std::pair<char32_t, char32_t> ranges[] = {
+        {0x00, 0x1F},     {0x7F, 0x9F},     {0x61C, 0x61C},   {0x200B, 0x200F},
+        {0x2028, 0x202E}, {0x2060, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}};
+    return std::ranges::any_of(ranges,
+                               [c](auto const& r) { return r.first <= c && c <= r.second; });
+}
+
+/// How many columns a terminal shows the text in.
 std::size_t width_of(std::string_view text) {
-    auto const begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-    return static_cast<std::size_t>(std::ranges::count_if(text, begins));
+    static auto const utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+    auto const before = ::uselocale(utf8); // what wcwidth goes by
+    std::size_t width = 0;
+    while (!text.empty()) {
+        auto const [code, size] = first_of(text);
+        auto const columns = utf8 ? ::wcwidth(static_cast<wchar_t>(code)) : 1;
+        width += static_cast<std::size_t>(std::max(columns, 0));
+        text.remove_prefix(std::max<std::size_t>(size, 1));
+    }
+    ::uselocale(before);
+    return width;
 }
 
 void print_row(std::vector<std::string> const& row, std::vector<std::size_t> const& widths) {
@@ -57,17 +98,17 @@ void append_pretty(std::string& out, boost::json::value const& value, std::strin
 
 std::string printable(std::string_view text) {
     std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        auto const byte = static_cast<unsigned char>(text[i]);
-        // U+0080 to U+009F, which some terminals obey, are the bytes C2 80 to C2 9F.
-        bool const c1 = byte >= 0x80 && byte <= 0x9F && i > 0 && text[i - 1] == '\xC2';
-        if (byte >= 0x20 && byte != 0x7F && !c1) {
-            out += text[i];
+    while (!text.empty()) {
+        auto const [code, size] = first_of(text);
+        auto const bytes = text.substr(0, std::max<std::size_t>(size, 1));
+        text.remove_prefix(bytes.size());
+        if (size != 0 && !is_deceptive(code)) {
+            out += bytes;
             continue;
         }
-        if (c1) out.pop_back();
         std::array<char, 8> escaped{};
-        std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(byte));
+        std::snprintf(escaped.data(), escaped.size(), code < 0x100 ? "\\x%02x" : "\\u%04x",
+                      static_cast<unsigned>(code));
         out += escaped.data();
     }
     return out;

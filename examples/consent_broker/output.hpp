@@ -12,7 +12,9 @@
 
 namespace consent_broker {
 
-/// The text with its control characters escaped: what a peer once sent must not steer a terminal.
+/// The text with its control characters escaped, those that are not seen and those that turn the
+/// direction of writing, and what is no UTF-8: what a peer once sent must not steer a terminal, nor
+/// look like something else there.
 std::string printable(std::string_view text);
 
 /// Prints a table to standard output, its columns aligned; or `if_empty`, where it has no rows.

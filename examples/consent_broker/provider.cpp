@@ -8,6 +8,8 @@
 #include "output.hpp"
 #include "support.hpp"
 
+#include <parley/consent/broker_url.hpp>
+#include <parley/consent/messages.hpp>
 #include <parley/consent/relationships.hpp>
 #include <parley/timestamp.hpp>
 
@@ -19,8 +21,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -45,15 +45,14 @@ struct provider_options {
 };
 
 void require_endpoint(std::string const& url) {
-    constexpr std::array<std::string_view, 4> schemes{"ws://", "wss://", "http://", "https://"};
-    auto const scheme = std::ranges::find_if(
-        schemes, [&](auto s) { return url.starts_with(s) && url.size() > s.size(); });
-    auto const is_visible = [](char c) { return c > ' ' && c < '\x7f'; };
-    if (scheme != schemes.end() && std::ranges::all_of(url, is_visible)) return;
-    throw command_error(exit_status::usage,
-                        "--endpoint: expected a URL such as wss://provider.example/agent, found "
-                        "\"" +
-                            printable(url) + "\"");
+    bool const fits = url.size() <= consent::max_endpoint_size;
+    if (fits && consent::is_endpoint_url(url)) return;
+    throw command_error(
+        exit_status::usage,
+        "--endpoint: expected a URL such as wss://provider.example/agent, of at "
+        "most " +
+            std::to_string(consent::max_endpoint_size) + " bytes, found " +
+            (fits ? "\"" + printable(url) + "\"" : std::to_string(url.size()) + " bytes"));
 }
 
 /// Puts what was given in the place of what is known.
@@ -96,7 +95,7 @@ boost::json::value types_of(consent::provider const& provider) {
 }
 
 void list(provider_options const& options) {
-    auto storage = open_existing_database(read_configuration(options.config));
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const all =
         value_of(storage.read_now([](auto& tx) { return consent::list_providers(tx); }));
     if (!options.json) {

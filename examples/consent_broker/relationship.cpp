@@ -70,7 +70,7 @@ std::string actions_text(consent::relationship const& row) {
 
 void list(relationship_options const& options) {
     if (options.filter.provider_npi) require_npi(*options.filter.provider_npi);
-    auto storage = open_existing_database(read_configuration(options.config));
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const found = value_of(storage.read_now(
         [&](auto& tx) { return consent::list_relationships(tx, options.filter); }));
     if (options.json) {
@@ -89,24 +89,23 @@ void list(relationship_options const& options) {
                 "There are no such relationships.");
 }
 
-int report_missing(std::string const& id) {
-    std::cerr << "consent-broker: there is no relationship " << printable(id)
-              << ". `consent-broker relationship list` shows those there are.\n";
-    return exit_status::bad;
+command_error missing(std::string const& id) {
+    return {exit_status::bad, "there is no relationship " + printable(id) +
+                                  ". `consent-broker relationship list` shows those there are."};
 }
 
-int show(relationship_options const& options) {
-    auto storage = open_existing_database(read_configuration(options.config));
+void show(relationship_options const& options) {
+    auto storage = open_database_to_read(read_configuration(options.config));
     auto const found = value_of(
         storage.read_now([&](auto& tx) { return consent::get_relationship(tx, options.id); }));
-    if (!found) return report_missing(options.id);
+    if (!found) throw missing(options.id);
     auto const& row = found->now;
     auto const& end = found->termination;
     if (options.json) {
         auto out = json_of(row);
         if (end) out["termination"] = parley::json::encode(*end);
         print_json(out);
-        return exit_status::ok;
+        return;
     }
     std::vector<std::vector<std::string>> lines{
         {"patient", row.patient_agent_id},   {"public key", row.patient_public_key},
@@ -121,12 +120,11 @@ int show(relationship_options const& options) {
         }
     }
     print_table({"relationship", row.relationship_id}, lines, {});
-    return exit_status::ok;
 }
 
 /// Says why nothing was terminated.
 int report_failure(relationship_options const& options, std::string_view outcome) {
-    if (outcome == control::outcome::not_found) return report_missing(options.id);
+    if (outcome == control::outcome::not_found) throw missing(options.id);
     std::cerr << "consent-broker: relationship " << printable(options.id);
     if (outcome == control::outcome::not_owner) {
         std::cerr << " is not one of provider " << options.provider
@@ -139,12 +137,10 @@ int report_failure(relationship_options const& options, std::string_view outcome
 }
 
 int terminate(relationship_options const& options) {
-    require_npi(options.provider);
-    require_text("ID", options.id);
-    require_text("--reason", options.reason);
+    control::terminate const wanted{options.id, options.provider, options.reason};
+    require_acceptable(wanted);
     auto const config = read_configuration(options.config);
-    auto const done =
-        terminate_from_outside(config, {options.id, options.provider, options.reason});
+    auto const done = terminate_from_outside(config, wanted);
     bool const terminated = done.outcome == control::outcome::terminated;
     if (options.json) {
         print_json(parley::json::encode(done));
@@ -201,7 +197,7 @@ relationship show 0d3b7c1e-0d53-4a0e-8f5e-7d7d0f6f9b01)");
     add_id(showing, options->id);
     add_config_option(showing, options->config);
     add_json_flag(showing, options->json);
-    showing.callback([options, &status] { status = show(*options); });
+    showing.callback([options] { show(*options); });
 
     auto& ending = add_command(
         command, "terminate",

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ struct serve_options {
     std::string log_level = "info";
     std::string tls_certificate;
     std::string tls_key;
+    bool json = false;
 };
 
 /// Allows as many open files as the system lets this user have, and says how many connections that
@@ -100,13 +102,13 @@ int serve(serve_options const& options) {
     // The threads besides those that serve allocate little: they share one arena.
     ::mallopt(M_ARENA_MAX, static_cast<int>(options.threads) + 1);
     std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
-    log::set_level(options.log_level);
+    std::signal(SIGXFSZ, SIG_IGN); // and a limit of its files, which is an error as a full disk is
     auto loaded = load_configuration(options.config);
     auto& config = *loaded.config;
     report_configuration(loaded.report);
 
     auto address = resolve(config.server);
-    auto control = control::endpoint_of(config);
+    auto control = control::address(config);
     auto const lock = try_lock_database(config);
     if (!lock) {
         throw command_error(exit_status::bad,
@@ -126,6 +128,22 @@ int serve(serve_options const& options) {
                        raise_file_limit(), std::chrono::seconds(options.grace)};
     if (options.tls_certificate.empty()) return run_tcp_broker(std::move(parts));
     return run_tls_broker(std::move(parts), options.tls_certificate, options.tls_key);
+}
+
+/// Whoever reads the log as JSON finds in it why there is no broker, too.
+int serve_and_log(serve_options const& options) {
+    log::set_level(options.log_level);
+    if (!options.json) return serve(options);
+    log::use_json();
+    try {
+        return serve(options);
+    } catch (command_error const& e) {
+        log::error("failed", {{"message", e.what()}});
+        return e.status();
+    } catch (std::exception const& e) {
+        log::error("failed", {{"message", e.what()}});
+        return exit_status::bad;
+    }
 }
 
 } // namespace
@@ -152,7 +170,8 @@ serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
     auto* key = command.add_option("--tls-key", options->tls_key, "The certificate's key (PEM)");
     certificate->type_name("FILE")->needs(key);
     key->type_name("FILE")->needs(certificate);
-    command.callback([options, &status] { status = serve(*options); });
+    command.add_flag("--json", options->json, "Log lines of JSON, for machines");
+    command.callback([options, &status] { status = serve_and_log(*options); });
 }
 
 } // namespace consent_broker

@@ -54,8 +54,8 @@ void print(control::running const& broker, row_counts const& rows) {
 
 int show_status(status_options const& options) {
     auto const config = read_configuration(options.config);
-    auto const answer =
-        control::ask(control::endpoint_of(config), parley::encode_message(control::status{}));
+    control::address address(config);
+    auto const answer = control::ask(address, parley::encode_message(control::status{}));
     if (!answer) {
         if (options.json) {
             print_json({{"running", false}});

@@ -35,11 +35,11 @@ CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view 
     return *parent.add_subcommand(std::string(name), std::string(description))->footer(footer);
 }
 
-void add_config_option(CLI::App& command, std::string& path) {
+CLI::Option& add_config_option(CLI::App& command, std::string& path) {
     path = "./neuron.config.json";
-    command.add_option("--config", path, "The configuration")
-        ->type_name("FILE")
-        ->capture_default_str();
+    return *command.add_option("--config", path, "The configuration")
+                ->type_name("FILE")
+                ->capture_default_str();
 }
 
 void add_json_flag(CLI::App& command, bool& json) {

@@ -15,7 +15,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+} // namespace CLI
 
 namespace consent_broker {
 
@@ -44,9 +45,9 @@ CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view 
                       std::string_view examples);
 
 /// Adds `--config FILE`, which every command has. `path` gets the default.
-void add_config_option(CLI::App& command, std::string& path);
+CLI::Option& add_config_option(CLI::App& command, std::string& path);
 
-/// Adds `--json`, for commands that print.
+/// Adds `--json`, which every command has.
 void add_json_flag(CLI::App& command, bool& json);
 
 /// The configuration in the file and the environment, and what is to be said about it.
@@ -61,7 +62,7 @@ parley::consent::configuration read_configuration(std::filesystem::path const& p
 void require_npi(std::string_view npi);
 
 /// \throws command_error with status `usage`, when `text` is empty, longer than 1000 bytes, no
-/// UTF-8, or has control characters. \param what it is, such as `--reason`.
+/// UTF-8, or has control characters: it is to be recorded. \param what it is, such as `--reason`.
 void require_text(std::string_view what, std::string_view text);
 
 } // namespace consent_broker

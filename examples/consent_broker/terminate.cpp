@@ -73,6 +73,12 @@ control::terminated read_answer(boost::json::value const& answer) {
 
 } // namespace
 
+void require_acceptable(control::terminate const& wanted) {
+    require_npi(wanted.provider_npi);
+    require_text("ID", wanted.relationship_id);
+    require_text("--reason", wanted.reason);
+}
+
 parley::task<parley::result<control::terminated>> terminate(database& storage, audit_log& audit,
                                                             control::terminate wanted) {
     auto const done = co_await consent::terminate_and_audit(
@@ -87,7 +93,8 @@ parley::task<parley::result<control::terminated>> terminate(database& storage, a
 control::terminated terminate_from_outside(consent::configuration const& config,
                                            control::terminate const& wanted) {
     using namespace std::chrono_literals;
-    auto const broker = control::endpoint_of(config);
+    require_database(config);
+    control::address broker(config);
     auto const request = parley::encode_message(wanted);
     auto const deadline = std::chrono::steady_clock::now() + 5s;
     for (;;) {

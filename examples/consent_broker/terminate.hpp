@@ -12,6 +12,9 @@
 
 namespace consent_broker {
 
+/// \throws command_error with status `usage`, when what is wanted is not fit to be recorded.
+void require_acceptable(control::terminate const& wanted);
+
 /// Ends it in the database and the audit log that this process has open. The error is that of the
 /// storage: nothing was changed.
 parley::task<parley::result<control::terminated>> terminate(database& storage, audit_log& audit,

@@ -54,13 +54,15 @@ inline std::vector<std::string> environment() {
     return out;
 }
 
-/// Loads a configuration from a JSON text.
+/// Loads a configuration from a JSON text, which may begin with a byte order mark.
 /// \param environment holds variables as `NAME=value`; those whose names begin with `prefix`
 ///        (`NEURON_`, say) override the text's members.
 /// \param source names the text in problems with the text as a whole: the file's name.
 template <json::reflected Config>
 loaded_config<Config> load_config(std::string_view text, std::span<std::string const> environment,
                                   std::string_view prefix, std::string const& source = {}) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF"; // some editors begin with it
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
     loaded_config<Config> out;
     auto const parsed = json::parse(text);
     if (!parsed) {

@@ -15,8 +15,9 @@
 ///     };
 ///
 /// What a rule allows is any type with `bool operator()(T const&) const`, which tells whether a
-/// value is allowed, and `std::string text() const`, which completes "expected ...". The rule of a
-/// `required<T>` or an optional member is about the `T` in it.
+/// value is allowed, and `std::string text() const`, which completes "expected ...", or
+/// `std::string text(std::string_view type) const`, which is told what the type is: "a string". The
+/// rule of a `required<T>` or an optional member is about the `T` in it.
 
 #include <parley/json.hpp>
 
@@ -138,7 +139,9 @@ struct not_empty {
     constexpr bool operator()(T const& v) const {
         return !v.empty();
     }
-    [[nodiscard]] std::string text() const { return "something that is not empty"; }
+    [[nodiscard]] std::string text(std::string_view type) const {
+        return std::string(type) + " that is not empty";
+    }
 };
 
 /// Whatever `predicate` accepts; `text`, a literal, completes "expected ...".

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+import unicodedata
 import unittest
 
 PROGRAM = os.environ.get("CONSENT_BROKER", "")
@@ -250,10 +252,36 @@ class Help(CommandTest):
                 self.assertIn("Usage: consent-broker " + " ".join(command), text)
                 self.assertIn("Examples:\n  consent-broker " + command[0], text)
                 self.assertIn("Exit status:", text)
+                if command not in (["provider"], ["relationship"], ["audit"]):
+                    self.assertRegex(text, r"--config FILE=\S+\s+The config")
+                    self.assertRegex(text, r"--json +\S")
 
     def test_the_program_explains_itself(self):
         self.assertIn("Exit status:", self.ok("--help"))
         self.assertRegex(self.ok("--version"), r"^\d+\.\d+\.\d+\n$")
+
+    def test_what_is_mistyped_is_named_with_the_nearest(self):
+        for arguments, typed, meant in (
+            (["provder", "list"], "command 'provder'", "'provider'"),
+            (["provider", "lst", "--json"], "command 'lst'", "'list'"),
+            (["serve", "--threds", "2"], "option '--threds'", "'--threads'"),
+            (["serve", "--config", "--x", "--grce=3"], "option '--grce'", "'--grace'"),
+            (["relationship", "show", ACTIVE, "-json"], "option '-json'", "'--json'"),
+            (["provder\x1b[2J"], "command 'provder\\x1b[2J'", "'provider'"),
+        ):  # fmt: skip
+            with self.subTest(arguments):
+                said = f"unknown {typed}; did you mean {meant}?\n"
+                self.fails(2, *arguments, saying=("consent-broker: " + said, "--help"))
+
+    def test_errors_are_json_for_those_who_want_that(self):
+        for status, command in (
+            (1, ["relationship", "show", NOBODYS]), (2, ["provider", "add", "1"]),
+            (2, ["status", "--config", "none.json"]), (2, ["serve", "--dance"]),
+            (2, ["connect", "http://localhost", "--provider", PROVIDER]),
+        ):  # fmt: skip
+            with self.subTest(command):
+                out = self.fails(status, *command, "--json", saying="consent-broker: ")
+                self.assertTrue(json.loads(out)["error"])
 
     def test_what_is_not_understood_ends_with_status_2(self):
         for arguments in (
@@ -282,6 +310,12 @@ class Init(CommandTest):
         self.assertEqual(text, json.dumps(json.loads(text), indent=2) + "\n")
         self.fails(2, "serve", saying=("organization.npi", "organization.name"))
 
+    def test_tells_machines_what_is_to_be_edited(self):
+        told = self.json("init", "--npi", ORGANIZATION)
+        self.assertEqual(told["config"], "./neuron.config.json")
+        self.assertIn("organization.name", told["edit"])
+        self.assertNotIn("organization.npi", told["edit"])
+
     def test_can_write_what_is_complete(self):
         self.ok("init", "--npi", ORGANIZATION, "--name", "A \"Practice\"")
         self.assertEqual(json.loads(self.configuration())["organization"]["name"], 'A "Practice"')
@@ -298,6 +332,13 @@ class Init(CommandTest):
         self.ok("init", "--config", "other.json")
         self.assertTrue((self.directory / "other.json").exists())
         self.fails(1, "init", "--config", "missing/other.json", saying="missing/other.json")
+
+    def test_writes_nothing_that_cannot_be_read(self):
+        for option in ("--name", "--type"):
+            for text in (os.fsdecode(b"\xff"), "a\nb", "x" * 1001):
+                self.fails(2, "init", option, text, saying=option)
+        self.fails(2, "init", "--type", "", saying="--type")
+        self.assertFalse((self.directory / "neuron.config.json").exists())
 
     def test_takes_no_mistyped_npi(self):
         self.fails(2, "init", "--npi", "1234567890", saying="check digit")
@@ -339,6 +380,11 @@ class Configuration(CommandTest):
         (self.directory / "neuron.config.json").write_text('{"organization": \n ?}')
         self.fails(2, "status", saying=("neuron.config.json", "line 2, column 2"))
 
+    def test_a_byte_order_mark_is_passed_over(self):
+        file = self.directory / "neuron.config.json"
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+        self.fails(1, "status")
+
     def test_unknown_members_are_warnings(self):
         self.configure(websocket={"maxConcurrentHandshake": 3})
         warning = "websocket.maxConcurrentHandshake is not a known member; the nearest is "
@@ -355,8 +401,23 @@ class Configuration(CommandTest):
             self.assertIn(f"member={member} ", log)
         self.assertIn("not acted on", log)
 
-    def test_a_path_that_is_too_long_for_a_socket(self):
-        self.configure(storage={"path": "d/" * 60 + "neuron.db"})
+    def test_a_path_that_is_long(self):
+        path = "directory/" * 20 + "neuron.db"
+        self.configure(storage={"path": path})
+        self.fails(1, "status")
+        self.ok("provider", "add", PROVIDER)
+        broker = self.serve()
+        relationship = self.patient(broker, "patient-001")
+        self.assertEqual(self.json("status")["pid"], broker.process.pid)
+        self.json(
+            "relationship", "terminate", relationship, "--provider", PROVIDER, "--reason", "moved"
+        )
+        self.assertIn(f"relationship={relationship}", broker.log("terminate")[0])
+        self.stop(broker)
+        self.assertFalse((self.directory / (path + ".control")).exists())
+
+    def test_a_name_that_is_too_long_for_a_socket(self):
+        self.configure(storage={"path": "d" * 100})
         for command in ("serve", "status"):
             self.fails(2, command, saying=("storage.path", "shorter"))
 
@@ -388,6 +449,18 @@ class Providers(CommandTest):
         out = self.fails(1, "provider", "remove", OTHER, "--json")
         self.assertEqual(json.loads(out), {"npi": OTHER, "outcome": "not_found"})
 
+    def test_columns_line_up(self):
+        for npi, name in ((OTHER, "李医生"), (PROVIDER, "Zoe\u0308"), (ORGANIZATION, "Ada")):
+            self.ok("provider", "add", npi, "--name", name, "--specialty", "Cardiology")
+
+        def column(line):
+            wide = unicodedata.east_asian_width
+            before = line[: line.index("Cardiology")]
+            return sum((wide(c) == "W") + (not unicodedata.combining(c)) for c in before)
+
+        rows = self.ok("provider", "list").splitlines()[1:]
+        self.assertEqual([column(row) for row in rows], [len(PROVIDER) + 2 + 6 + 2] * 3)
+
     def test_keep_what_is_not_given_anew(self):
         self.take_over()
         answer = self.json("provider", "add", PROVIDER, "--endpoint", "ws://localhost:1")
@@ -405,7 +478,8 @@ class Providers(CommandTest):
     def test_are_checked(self):
         self.fails(2, "provider", "add", "1245319598", saying="check digit")
         self.fails(2, "provider", "remove", "dr-ada", saying="10 digits")
-        for url in ("ada.example", "ftp://ada.example", "wss://", "wss://a b", "wss://a\n"):
+        for url in ("ada.example", "ftp://ada.example", "wss://", "wss:///agent", "wss://a b",
+                    "wss://a\n", "wss://a/" + "x" * 2048):  # fmt: skip
             self.fails(2, "provider", "add", PROVIDER, "--endpoint", url, saying="--endpoint")
         for name in ("A\x1b[2J", "x" * 1001, os.fsdecode(b"\xff")):
             self.fails(2, "provider", "add", PROVIDER, "--name", name, saying="--name")
@@ -461,6 +535,8 @@ class Relationships(CommandTest):
         text = self.ok("relationship", "show", ACTIVE)
         self.assertIn("office_visit, lab_results", text)
         self.fails(1, "relationship", "show", NOBODYS, saying=(NOBODYS, "relationship list"))
+        out = self.fails(1, "relationship", "show", NOBODYS, "--json")
+        self.assertIn(NOBODYS, json.loads(out)["error"])
 
     def test_a_peers_text_does_not_steer_the_terminal(self):
         self.rows(
@@ -468,6 +544,13 @@ class Relationships(CommandTest):
         )
         self.assertIn(r"x\x1b[2J\x9b", self.ok("relationship", "list"))
         self.assertEqual(self.json("relationship", "list")[0]["patient_agent_id"], "x\x1b[2J\x9b")
+
+    def test_a_peers_text_does_not_look_like_another(self):
+        for code in (0x200B, 0x200F, 0x202A, 0x202E, 0x2060, 0x2069, 0xFEFF):
+            self.rows(f"UPDATE relationships SET patient_agent_id = 'a' || char({code}) || 'b'")
+            self.assertIn(rf"a\u{code:04x}b ", self.ok("relationship", "list"))
+        self.rows("UPDATE relationships SET patient_agent_id = 'Zoë 李'")
+        self.assertIn("Zoë 李 ", self.ok("relationship", "list"))
 
     def terminate(self, relationship=ACTIVE, provider=PROVIDER, reason="moved away"):
         return (
@@ -537,6 +620,13 @@ class Relationships(CommandTest):
         self.assertEqual(self.rows("SELECT * FROM parley_audit_outbox"), [])
         self.assertEqual(self.audit.read_bytes(), before)
 
+    def test_are_not_terminated_where_there_is_no_database(self):
+        shutil.rmtree(self.database.parent)
+        self.fails(1, *self.terminate(), saying="no database")
+        self.database.parent.mkdir()
+        self.fails(1, *self.terminate(), saying="no database")
+        self.assertEqual(list(self.database.parent.iterdir()), [])
+
     def test_need_a_reason_and_a_provider(self):
         for reason in ("", "x" * 1001, "a\nb"):
             self.fails(2, *self.terminate(reason=reason), saying="--reason")
@@ -551,6 +641,68 @@ class Relationships(CommandTest):
         self.assertNotEqual(self.patient(broker, "patient-009"), first)
         self.stop(broker)
         self.ok("audit", "verify")
+
+
+class Reading(CommandTest):
+    """Commands that change nothing, on a database that they may not, or cannot now, change."""
+
+    COMMANDS = (
+        ("relationship", "list"), ("relationship", "show", ACTIVE), ("provider", "list"),
+    )  # fmt: skip
+
+    def setUp(self):
+        super().setUp()
+        self.take_over()
+        self.ok("relationship", "list")  # brings it up to date
+        self.directory.chmod(0o755)
+        self.addCleanup(self.database.parent.chmod, 0o755)
+
+    def stranger(self, *arguments):
+        """What a command prints for a user who owns none of the files."""
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=self.directory, env=environment(), capture_output=True, text=True, timeout=TIMEOUT,
+            **({"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}),
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def test_needs_no_right_to_write(self):
+        self.database.chmod(0o444)
+        self.database.parent.chmod(0o555)
+        files = sorted(self.database.parent.iterdir())
+        for command in self.COMMANDS:
+            self.assertIn(PROVIDER, self.stranger(*command))
+        self.assertEqual(sorted(self.database.parent.iterdir()), files)
+
+    def test_needs_no_right_to_write_beside_a_running_broker(self):
+        broker = self.serve()
+        new = self.patient(broker, "patient-003")
+        for file in self.database.parent.glob("neuron.db*"):
+            file.chmod(0o444)
+        self.database.parent.chmod(0o555)
+        self.assertIn(new, self.stranger("relationship", "list"))
+
+    def test_waits_for_no_writer(self):
+        writer = sqlite3.connect(self.database, isolation_level=None)
+        self.addCleanup(writer.close)
+        writer.execute("BEGIN IMMEDIATE")
+        begin = time.monotonic()
+        for command in self.COMMANDS:
+            self.assertIn(PROVIDER, self.ok(*command))
+        self.assertLess(time.monotonic() - begin, 4)
+
+    def test_leaves_nothing_behind(self):
+        files = sorted(self.database.parent.iterdir())
+        for command in self.COMMANDS:
+            self.ok(*command)
+        self.assertEqual(sorted(self.database.parent.iterdir()), files)
+
+    def test_brings_an_older_database_up_to_date(self):
+        shutil.copy(VECTORS / "neuron-v1.db", self.database)
+        self.assertEqual(self.rows("SELECT * FROM sqlite_master WHERE name = 'parley_schema'"), [])
+        self.assertIn(PROVIDER, self.ok("provider", "list"))
+        self.assertEqual(len(self.rows("SELECT DISTINCT 1 FROM parley_schema")), 1)
 
 
 class Audit(CommandTest):
@@ -642,6 +794,34 @@ class Status(CommandTest):
         web.request("POST", "/health")
         self.assertEqual(web.getresponse().status, 405)
         self.stop(broker)
+
+    def health(self, broker):
+        web = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=TIMEOUT)
+        self.addCleanup(web.close)
+        web.request("GET", "/health")
+        answer = web.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def test_health_tells_that_nothing_can_be_written(self):
+        self.ok("provider", "add", PROVIDER)
+        broker = self.serve()
+        self.patient(broker, "patient-001")
+        self.assertEqual(self.health(broker)[0], 200)
+        unlimited = resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (1, -1))
+        url = f"ws://127.0.0.1:{broker.port}"
+        self.fails(1, "connect", url, "--provider", PROVIDER)
+        status, health = self.health(broker)
+        self.assertEqual((status, health["status"]), (503, "degraded"))
+        self.assertIn("audit", health["failing"])
+        self.assertEqual(health["handshakes"], {"completed": 1, "failed": 1})
+
+        resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        self.patient(broker, "patient-002")
+        status, health = self.health(broker)
+        self.assertEqual((status, health["status"]), (200, "ok"))
+        self.assertNotIn("failing", health)
+        self.stop(broker)
+        self.ok("audit", "verify")
 
 
 class Serve(CommandTest):
@@ -813,11 +993,56 @@ class Serve(CommandTest):
         self.stop(broker)
         self.assertEqual(broker.lines, [])
 
+    def test_logs_json_for_machines(self):
+        self.ok("provider", "add", PROVIDER)
+        broker = Broker(self.directory, "--json")
+        self.addCleanup(broker.end, signal.SIGKILL)
+
+        def events(name):
+            return [e for e in map(json.loads, list(broker.lines)) if e["event"] == name]
+
+        (ready,) = until(lambda: events("ready"), "ready")
+        self.assertRegex(ready["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual((ready["level"], ready["pid"]), ("info", str(broker.process.pid)))
+        url = f"ws://127.0.0.1:{ready['port']}"
+        self.fails(1, "connect", url, "--provider", OTHER)
+        (handshake,) = until(lambda: events("handshake"), "a handshake")
+        self.assertEqual(handshake["result"], "PROVIDER_NOT_FOUND")
+        self.stop(broker)
+        self.assertEqual(len(events("stopped")), 1)
+
+    def test_logs_as_json_why_it_does_not_start(self):
+        done = self.run_program("serve", "--json", "--config", "none.json")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        line = json.loads(done.stderr)
+        self.assertEqual((line["level"], line["event"]), ("error", "failed"))
+        self.assertIn("none.json", line["message"])
+
     def test_has_nothing_to_reload_without_tls(self):
         broker = self.serve()
         broker.process.send_signal(signal.SIGHUP)
         until(lambda: broker.log("nothing_to_reload"), "a line in the log")
         self.stop(broker)
+
+
+class Connect(CommandTest):
+    def test_finds_the_broker_of_the_configuration(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.configure(
+            server={"port": port, "host": "0.0.0.0"}, websocket={"path": "/another/path"}
+        )
+        (self.directory / "neuron.config.json").rename(self.directory / "other.json")
+        self.ok("provider", "add", PROVIDER, "--config", "other.json")
+        broker = self.serve("--config", "other.json")
+        options = ("connect", "--provider", PROVIDER, "--config", "other.json")
+        self.assertIn(f"Connecting to ws://127.0.0.1:{port}/another/path", self.ok(*options))
+        self.assertEqual(self.json(*options)["status"], "existing")
+        self.stop(broker)
+
+    def test_needs_a_url_or_a_configuration_with_a_port(self):
+        self.fails(2, "connect", "--provider", PROVIDER, saying="server.port is 0")
+        self.fails(2, "connect", "--provider", PROVIDER, "--config", "none", saying="none")
 
 
 class Control(CommandTest):
@@ -848,8 +1073,36 @@ class Control(CommandTest):
         self.assertEqual(json.loads(self.ask(b'{"type":"status"}\n'))["type"], "running")
 
     def test_bounds_requests(self):
-        with contextlib.suppress(ConnectionError):
-            self.assertEqual(self.ask(b"x" * 100_000 + b"\n"), b"")
+        for size in (5_000, 100_000):
+            with contextlib.suppress(ConnectionError):
+                self.assertEqual(self.ask(b"x" * size + b"\n"), b"")
+        self.assertEqual(self.json("status")["port"], self.broker.port)
+
+    def test_records_only_what_is_fit_for_it(self):
+        good = {"relationship_id": NOBODYS, "provider_npi": PROVIDER, "reason": "moved away"}
+        request = {"type": "terminate"} | good
+        answer = json.loads(self.ask(json.dumps(request).encode() + b"\n"))
+        self.assertEqual(answer, {"type": "terminated", "outcome": "not_found"})
+        for bad in ({"reason": "x" * 1001}, {"reason": ""}, {"reason": "a\nb"},
+                    {"relationship_id": "x" * 1001}, {"provider_npi": "1"}):  # fmt: skip
+            answer = json.loads(self.ask(json.dumps(request | bad).encode() + b"\n"))
+            self.assertEqual(answer["type"], "refused", bad)
+
+    def silent(self, count):
+        """Clients who connect and say nothing."""
+        for _ in range(count):
+            line = socket.socket(socket.AF_UNIX)
+            self.addCleanup(line.close)
+            line.connect(str(self.path))
+
+    def test_answers_while_others_are_silent(self):
+        self.silent(7)
+        begin = time.monotonic()
+        self.assertEqual(self.json("status")["port"], self.broker.port)
+        self.assertLess(time.monotonic() - begin, 3)
+
+    def test_answers_once_the_silent_are_gone(self):
+        self.silent(12)
         self.assertEqual(self.json("status")["port"], self.broker.port)
 
     def test_does_not_wait_for_ever(self):
@@ -862,12 +1115,13 @@ class Control(CommandTest):
         self.assertEqual(self.json("status")["port"], self.broker.port)
 
     def test_does_not_hold_up_the_stop(self):
-        with socket.socket(socket.AF_UNIX) as silent:
-            silent.connect(str(self.path))
+        for count in (1, 10):
+            self.silent(count)
             time.sleep(0.1)
             begin = time.monotonic()
             self.stop(self.broker)
             self.assertLess(time.monotonic() - begin, 2)
+            self.broker = self.serve()
 
 
 @unittest.skipUnless(shutil.which("openssl"), "makes certificates with openssl")
@@ -925,6 +1179,43 @@ class Demo(CommandTest):
         (self.directory / "neuron.config.json").unlink()
         self.assertIn("handshake.complete", self.ok("demo"))
         self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_prints_a_json_object_a_step(self):
+        steps = [json.loads(line) for line in self.ok("demo", "--json").splitlines()]
+        self.assertEqual(len(set(step["scene"] for step in steps[1:])), 8)
+        outcomes = [step["ok"] for step in steps if "ok" in step]
+        self.assertEqual(outcomes, [True] * 8)
+        self.assertEqual(len([step for step in steps if "relationship" in step]), 5)
+        self.assertIn("handshake.complete", [step.get("receives") for step in steps])
+
+    def test_has_the_settings_of_the_configuration(self):
+        self.configure(
+            organization={"npi": ORGANIZATION, "name": "Our House", "type": "practice"},
+            websocket={"maxConcurrentHandshakes": 3, "authTimeoutMs": 5000},
+            audit={"enabled": False},
+        )
+        before = sorted(self.directory.iterdir())
+        for options in ([], ["--config", "neuron.config.json"]):
+            start, *_ = self.json_lines("demo", *options)
+            self.assertEqual((start["organization"], start["max_concurrent"]), ("Our House", 3))
+        self.assertEqual(sorted(self.directory.iterdir()), before)
+
+    def json_lines(self, *arguments):
+        return [json.loads(line) for line in self.ok(*arguments, "--json").splitlines()]
+
+    def test_needs_no_configuration_that_is_complete(self):
+        (self.directory / "neuron.config.json").unlink()
+        self.ok("init")
+        done = self.run_program("demo")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("settings of its own", done.stderr)
+        self.fails(2, "demo", "--config", "neuron.config.json", saying="organization.npi")
+        self.fails(2, "demo", "--config", "none.json", saying="none.json")
+
+    def test_keeps_its_files_where_it_is_told(self):
+        *_, kept = self.json_lines("demo", "--keep", "kept")
+        self.assertEqual(kept, {"kept": "kept", "config": "kept/neuron.config.json"})
+        self.assertEqual(len(self.json("relationship", "list", "--config", kept["config"])), 5)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(the_original_finds_its_schema_as_it_left_it) {
     BOOST_TEST(query(all_of_the_original) == schema);
     BOOST_TEST(query("SELECT version || applied_at || description FROM schema_version") == when);
     BOOST_TEST(query("PRAGMA integrity_check") == "ok\n");
-    BOOST_TEST(query("SELECT version || '' FROM parley_schema") == "1\n");
+    BOOST_TEST(query("SELECT version || '' FROM parley_schema") == "1\n2\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_new_database_is_one_of_the_original) {
@@ -240,6 +240,9 @@ BOOST_AUTO_TEST_CASE(the_database_enforces_the_rules_on_any_program) {
                 " WHERE relationship_id = 'a'");
     }
     refused("INSERT OR REPLACE " + insert_relationship("a", "pending"));
+    refused("UPDATE OR REPLACE relationships SET relationship_id = 'a' "
+            "WHERE relationship_id = 'c'");
+    refused("UPDATE relationships SET relationship_id = 'd' WHERE relationship_id = 'a'");
     database.execute("UPDATE relationships SET updated_at = 'u' WHERE relationship_id = 'a'");
     BOOST_TEST(database.query("SELECT relationship_id || status FROM relationships ORDER BY 1") ==
                "aterminated\ncactive\n");

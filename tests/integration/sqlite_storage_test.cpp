@@ -267,8 +267,10 @@ BOOST_AUTO_TEST_CASE(a_batch_that_cannot_begin_fails_as_a_whole) {
             failed += written == result<std::monostate>(errc::storage_unavailable);
         });
         BOOST_TEST(failed == 10);
+        BOOST_TEST(storage.failing());
     }
     BOOST_TEST(storage.write_now([](auto& tx) { tx.insert(numbered(1)); }).has_value());
+    BOOST_TEST(!storage.failing());
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_that_cannot_commit_fails_as_a_whole) {
@@ -281,6 +283,7 @@ BOOST_AUTO_TEST_CASE(a_batch_that_cannot_commit_fails_as_a_whole) {
     sqlite_storage storage(o);
     auto const homeless = storage.write_now([](auto& tx) { tx.insert(cat); });
     BOOST_TEST((homeless.error() == errc::storage_unavailable));
+    BOOST_TEST(storage.failing());
     BOOST_TEST(says(reports, "FOREIGN KEY constraint failed"));
     BOOST_TEST(storage.write_now([](auto& tx) { tx.insert(fish); }).has_value());
     auto const left = storage.read_now([](auto& tx) { return tx.template select<pet>().size(); });
@@ -298,11 +301,16 @@ BOOST_AUTO_TEST_CASE(a_table_that_went_away_fails_what_needs_it) {
         tx.insert(dog); // the transaction is of no use any more
     });
     BOOST_TEST((swallowed.error() == errc::storage_unavailable));
+    BOOST_TEST(storage.failing());
     auto const missing = storage.read_now([](auto& tx) { return tx.template find<pet>(); });
     BOOST_TEST((missing.error() == errc::storage_unavailable));
     raw_database(path).execute(create_pets);
     BOOST_TEST(storage.write_now([](auto& tx) { tx.insert(cat); }).has_value());
     BOOST_TEST(storage.read_now([](auto& tx) { return tx.template find<pet>(); }).has_value());
+    BOOST_TEST(!storage.failing());
+    auto const twice = storage.write_now([](auto& tx) { tx.insert(cat); });
+    BOOST_TEST((twice.error() == errc::constraint_violated));
+    BOOST_TEST(!storage.failing()); // which is no fault of the database
 }
 
 BOOST_AUTO_TEST_CASE(a_null_that_should_not_be_is_an_error) {

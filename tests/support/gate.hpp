@@ -30,6 +30,9 @@ class gate {
             waiter(true);
     }
 
+    /// Keeps those who wait, and no others.
+    void open_to_newcomers() { state_->shut = false; }
+
     [[nodiscard]] std::size_t waiting() const { return state_->waiting.size(); }
 
     task<> pass() {
@@ -80,15 +83,21 @@ class gated_audit {
   public:
     using policy_kind = policy_kinds::audit;
 
-    void post(audit_record record) { memory.post(std::move(record)); }
+    [[nodiscard]] bool enabled() const { return *switched_on; }
+
+    void post(audit_record record) {
+        if (enabled()) memory.post(std::move(record));
+    }
 
     task<result<std::uint64_t>> append(std::vector<audit_record> records) {
+        if (!enabled()) co_return std::uint64_t{0};
         co_await appends.pass();
         co_return co_await memory.append(std::move(records));
     }
 
     memory_audit memory;
     gate appends;
+    std::shared_ptr<bool> switched_on = std::make_shared<bool>(true);
 };
 
 } // namespace parley::test

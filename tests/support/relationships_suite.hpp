@@ -40,7 +40,8 @@ inline consent::terminate_request termination(std::string relationship_id) {
             .reason = "moved away",
             .termination_id = "end-of-" + relationship_id,
             .now = "t9",
-            .audit = {"", "termination", "termination.relationship_terminated", npi, "{}", "t9"}};
+            .audit = consent::outbox_record{
+                "", "termination", "termination.relationship_terminated", npi, "{}", "t9"}};
 }
 
 /// The operations as a program calls them: each in a transaction of its own.

@@ -547,8 +547,10 @@ BOOST_AUTO_TEST_CASE(a_full_disk_fails_the_batch_and_is_recovered_from) {
     BOOST_TEST((second->error() == parley::errc::audit_unavailable));
     BOOST_TEST(fs::file_size(dir.log()) == size);
     BOOST_TEST(audit.log.lost() == 1);
+    BOOST_TEST(audit.log.failing());
 
     BOOST_TEST(audit.append("e") == 2);
+    BOOST_TEST(!audit.log.failing());
     BOOST_TEST(bad_lines(dir.log(), 2).empty());
     BOOST_TEST_REQUIRE(audit.reports.size() == 2);
     BOOST_TEST(contains(audit.reports[0], "cannot be written: File too large; "));
@@ -723,6 +725,8 @@ BOOST_AUTO_TEST_CASE(optional_audit_is_on_or_off) {
     BOOST_TEST(run(on.append(record("b"))).value() == 2);
 
     parley::optional_audit<parley::memory_audit> off;
+    BOOST_TEST(on.enabled());
+    BOOST_TEST(!off.enabled());
     off.post(record("c"));
     BOOST_TEST(run(off.append(record("d"))).value() == 0);
     BOOST_TEST(run(off.append({record("e"), record("f")})).value() == 0);

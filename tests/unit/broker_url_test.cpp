@@ -87,6 +87,20 @@ BOOST_AUTO_TEST_CASE(nothing_else_is_taken) {
     BOOST_TEST(parse_broker_url("ws://" + std::string(254, 'x')).has_error());
 }
 
+BOOST_AUTO_TEST_CASE(an_endpoint_has_a_scheme_and_a_host) {
+    using parley::consent::is_endpoint_url;
+    for (auto const* good :
+         {"ws://a", "wss://a.example:8443/agent?x=1", "http://localhost:3000", "https://[::1]/"}) {
+        BOOST_TEST(is_endpoint_url(good), good);
+    }
+    for (auto const* bad : {"", "a.example", "ftp://a", "http://", "https:///path", "ws://:80",
+                            "http://a:0", "http://a b", "http://a\n", "wss://\xc3\xa4"}) {
+        BOOST_TEST(!is_endpoint_url(bad), bad);
+    }
+    BOOST_TEST(parley::consent::is_endpoint_base("http://localhost:3000/below"));
+    BOOST_TEST(!parley::consent::is_endpoint_base("http://localhost:3000?query"));
+}
+
 BOOST_AUTO_TEST_CASE(no_bytes_are_too_strange) {
     std::mt19937_64 random(7);
     std::string const seed = "wss://[::1]:8443/ws/handshake?a=b";

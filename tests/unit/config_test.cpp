@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(every_problem_is_reported_at_once) {
         texts(loaded.report),
         {"owner: expected a string, found nothing",
          "server.port: expected a whole number from 0 to 65535, found 70000",
-         "server.host: expected something that is not empty, found the string \"\"",
+         "server.host: expected a string that is not empty, found the string \"\"",
          "server.tags[1]: expected a string, found 2",
          "server.open: expected true or false, found the string \"yes\"",
          "limit.guests: expected a whole number of guests from 1 to 100, found 0",
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(a_problem_from_the_environment_names_the_variable) {
                 {"owner: expected a string, found nothing",
                  "server.port: expected a whole number from 0 to 65535, found the string "
                  "\"eighty\" in SHOP_SERVER__PORT",
-                 "server.host: expected something that is not empty, found the string \"\" in "
+                 "server.host: expected a string that is not empty, found the string \"\" in "
                  "SHOP_SERVER__HOST",
                  "server.open: expected true or false, found the string \"true\" in "
                  "SHOP_SERVER__OPEN",
@@ -352,6 +352,11 @@ BOOST_AUTO_TEST_CASE(damaged_texts_and_variables_are_reported_never_thrown) {
             BOOST_REQUIRE(loaded.config.has_value() == loaded.report.problems.empty());
         });
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_byte_order_mark_is_passed_over) {
+    BOOST_TEST(load("\xEF\xBB\xBF{\"owner\":\"Ada\"}").config.has_value());
+    BOOST_TEST(!load("\xEF\xBB\xBF\xEF\xBB\xBF{\"owner\":\"Ada\"}").config.has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

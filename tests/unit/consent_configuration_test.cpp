@@ -71,10 +71,12 @@ BOOST_AUTO_TEST_CASE(each_wrong_value_is_reported_with_what_is_allowed) {
     check_problem(R"("server":{"port":65536})",
                   "server.port: expected a whole number from 0 to 65535, found 65536");
     check_problem(R"("server":{"host":""})",
-                  "server.host: expected something that is not empty, found the string \"\"");
-    check_problem(R"("websocket":{"path":"ws"})",
-                  "websocket.path: expected a string that begins with \"/\", found the string "
-                  "\"ws\"");
+                  "server.host: expected a string that is not empty, found the string \"\"");
+    for (std::string const wrong : {"ws", "/a?b", "/#", "/a b", "/\\u0007", "/\u00e4"})
+        check_problem("\"websocket\":{\"path\":\"" + wrong + "\"}",
+                      "websocket.path: expected a string that begins with \"/\", of visible ASCII "
+                      "characters without \"?\" and \"#\", found the string \"" +
+                          wrong + '"');
     for (std::string const wrong : {"0", "100001", "-1", "1.5"})
         check_problem(R"("websocket":{"maxConcurrentHandshakes":)" + wrong + "}",
                       "websocket.maxConcurrentHandshakes: expected a whole number from 1 to "
@@ -91,14 +93,18 @@ BOOST_AUTO_TEST_CASE(each_wrong_value_is_reported_with_what_is_allowed) {
                       "found " +
                           wrong);
     check_problem(R"("storage":{"path":5})",
-                  "storage.path: expected something that is not empty, found 5");
+                  "storage.path: expected a string that is not empty, found 5");
     check_problem(R"("audit":{"path":""})",
-                  "audit.path: expected something that is not empty, found the string \"\"");
+                  "audit.path: expected a string that is not empty, found the string \"\"");
     check_problem(R"("audit":{"enabled":"no"})",
                   "audit.enabled: expected true or false, found the string \"no\"");
-    check_problem(R"("axon":{"endpointUrl":"ftp://x"})",
-                  "axon.endpointUrl: expected a string that begins with \"http://\", "
-                  "\"https://\", \"ws://\" or \"wss://\", found the string \"ftp://x\"");
+    for (std::string const wrong :
+         {"ftp://x", "http://", "wss:///x", "https://:80", "http://x?y", "http://x#y"})
+        check_problem("\"axon\":{\"endpointUrl\":\"" + wrong + "\"}",
+                      "axon.endpointUrl: expected a string that begins with \"http://\", "
+                      "\"https://\", \"ws://\" or \"wss://\", then has a host, and no \"?\" or "
+                      "\"#\", found the string \"" +
+                          wrong + '"');
 }
 
 BOOST_AUTO_TEST_CASE(the_bounds_themselves_are_allowed) {
@@ -119,8 +125,8 @@ BOOST_AUTO_TEST_CASE(everything_wrong_is_reported_at_once) {
         problems(loaded),
         {"organization.npi: expected a string of 10 digits with a valid NPI check digit, found the "
          "string \"1234567890\"",
-         "organization.name: expected something that is not empty, found nothing",
-         "organization.type: expected something that is not empty, found the string \"\"",
+         "organization.name: expected a string that is not empty, found nothing",
+         "organization.type: expected a string that is not empty, found the string \"\"",
          "server.port: expected a whole number from 0 to 65535, found the string \"x\"",
          "websocket.queueTimeoutMs: expected a whole number from 1 to 86400000, found 0 in "
          "NEURON_WEBSOCKET__QUEUETIMEOUTMS",
@@ -133,8 +139,8 @@ BOOST_AUTO_TEST_CASE(the_organization_is_required) {
     check_equal(problems(loaded),
                 {"organization.npi: expected a string of 10 digits with a valid NPI check digit, "
                  "found nothing",
-                 "organization.name: expected something that is not empty, found nothing",
-                 "organization.type: expected something that is not empty, found nothing"});
+                 "organization.name: expected a string that is not empty, found nothing",
+                 "organization.type: expected a string that is not empty, found nothing"});
 }
 
 BOOST_AUTO_TEST_CASE(members_of_the_original_that_are_not_acted_on_are_accepted_and_listed) {

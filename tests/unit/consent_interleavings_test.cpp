@@ -1,10 +1,12 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 //
 // What holds of a consent broker whatever its peers do, in whatever order.
+#include <parley/consent/termination.hpp>
 #include <tests/support/consent_world.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/use_future.hpp>
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -269,6 +271,101 @@ BOOST_DATA_TEST_CASE(whatever_peers_do_the_rules_hold, boost::unit_test::data::x
             run(static_cast<std::size_t>(ceiling), seed).go();
         }
     }
+}
+
+/// A patient whose relationship is committed, and whose audit entry is on its way.
+memory_peer half_established(consent_world& world, patient const& who) {
+    auto peer = world.introduce(who);
+    auto const challenge = peer.take();
+    world.audit.appends.shut();
+    peer.send(who.answer(challenge));
+    BOOST_TEST_REQUIRE(world.rows<relationship>().size() == 1u);
+    BOOST_TEST_REQUIRE(world.audit.appends.waiting() == 1u);
+    return peer;
+}
+
+std::size_t times_established(consent_world const& world) {
+    auto const entries = world.audit.memory.entries();
+    return static_cast<std::size_t>(std::ranges::count(entries, "consent.relationship_established",
+                                                       &parley::audit_record::action));
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_while_the_entry_is_written_waits_for_it) {
+    consent_world world;
+    auto const ann = patient_called("ann");
+    auto first = half_established(world, ann);
+    world.audit.appends.open_to_newcomers();
+    auto second = world.introduce(ann);
+    BOOST_TEST(second.messages().empty());
+
+    world.audit.appends.open();
+    world.settle();
+    auto const made = as<handshake_complete>(first.take());
+    auto const told = as<handshake_complete>(second.take());
+    BOOST_TEST(made.status == "new");
+    BOOST_TEST(told.status == "existing");
+    BOOST_TEST(told.relationship_id == made.relationship_id);
+    BOOST_TEST(times_established(world) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_while_the_entry_is_not_written_is_not_told) {
+    consent_world world;
+    auto const ann = patient_called("ann");
+    auto first = half_established(world, ann);
+    world.audit.appends.open_to_newcomers();
+    auto second = world.introduce(ann);
+
+    world.audit.memory.fail(true);
+    world.audit.appends.open();
+    world.settle();
+    BOOST_TEST(first.closed_with().value() == 1011);
+    BOOST_TEST(second.closed_with().value() == 1011);
+    BOOST_TEST(times_established(world) == 0u);
+
+    world.audit.memory.fail(false);
+    BOOST_TEST(world.shake_hands(ann).status == "existing");
+    BOOST_TEST(times_established(world) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_while_another_writes_what_is_owed_waits_for_it) {
+    consent_world world;
+    auto const ann = patient_called("ann");
+    auto first = half_established(world, ann);
+    world.audit.memory.fail(true);
+    world.audit.appends.open();
+    world.settle();
+    world.audit.memory.fail(false);
+    BOOST_TEST(first.closed_with().value() == 1011);
+
+    world.audit.appends.shut();
+    auto second = world.introduce(ann); // writes what the first one owes
+    BOOST_TEST_REQUIRE(world.audit.appends.waiting() == 1u);
+    world.audit.appends.open_to_newcomers();
+    auto third = world.introduce(ann);
+    BOOST_TEST(third.messages().empty());
+
+    world.audit.appends.open();
+    world.settle();
+    BOOST_TEST(as<handshake_complete>(second.take()).status == "existing");
+    BOOST_TEST(as<handshake_complete>(third.take()).status == "existing");
+    BOOST_TEST(times_established(world) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_waits_in_the_outbox_for_an_audit_log_that_is_switched_off) {
+    consent_world world;
+    *world.audit.switched_on = false;
+    auto const made = world.shake_hands(patient_called("ann"));
+    BOOST_TEST(made.status == "new");
+    BOOST_TEST(world.rows<outbox_record>().empty());
+
+    auto const ended = boost::asio::co_spawn(
+        world.io,
+        terminate_and_audit(world.storage, world.audit, made.relationship_id, registered_npi,
+                            "moved away", std::chrono::system_clock::time_point()),
+        boost::asio::use_future);
+    world.settle();
+    BOOST_TEST(world.rows<relationship>().front().status == relationship_status::terminated);
+    BOOST_TEST(world.rows<outbox_record>().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

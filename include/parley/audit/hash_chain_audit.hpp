@@ -96,6 +96,9 @@ class hash_chain_audit {
     /// How many posted entries never got into the log.
     [[nodiscard]] std::uint64_t lost() const { return writer_->lost(); }
 
+    /// Whether the entries that came last could not be written. False again once some were.
+    [[nodiscard]] bool failing() const { return writer_->failing(); }
+
   private:
     using waiter = detail::completion<result<std::uint64_t>>;
 
@@ -126,6 +129,7 @@ class hash_chain_audit {
         }
 
         [[nodiscard]] std::uint64_t lost() const { return lost_; }
+        [[nodiscard]] bool failing() const { return failing_; }
 
       private:
         struct job {
@@ -198,9 +202,9 @@ class hash_chain_audit {
         }
 
         options options_;
-        detail::append_file<detail::posix_file> file_; // this and the next two: the worker's alone
+        detail::append_file<detail::posix_file> file_; // this and the next: the worker's alone
         audit_link last_;
-        bool failing_ = false;
+        std::atomic<bool> failing_ = false;
         std::atomic<std::uint64_t> lost_ = 0;
         std::atomic<std::uint64_t> refused_ = 0; // of those lost, since the last report
         detail::batch_worker<job> worker_;       // last: it uses all of the above

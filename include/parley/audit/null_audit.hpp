@@ -19,6 +19,9 @@ class null_audit {
   public:
     using policy_kind = policy_kinds::audit;
 
+    /// Entries are not kept.
+    [[nodiscard]] static bool enabled() { return false; }
+
     void post(audit_record const&) {}
 
     /// Completes at once, with 0.

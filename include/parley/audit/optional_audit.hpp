@@ -45,6 +45,9 @@ class optional_audit {
         co_return co_await audit_->append(std::move(records));
     }
 
+    /// Whether entries are kept at all.
+    [[nodiscard]] bool enabled() const { return audit_.has_value(); }
+
     /// The audit that is switched on, or null.
     [[nodiscard]] A* get() { return audit_ ? &*audit_ : nullptr; }
 

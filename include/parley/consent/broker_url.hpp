@@ -2,8 +2,8 @@
 #pragma once
 
 /// \file
-/// The address of a broker, as a patient's agent is given it: `ws://host:port/path` or `wss://…`.
-/// Pure.
+/// The address of a broker, as a patient's agent is given it: `ws://host:port/path` or `wss://…`;
+/// and other addresses that agents are told. Pure.
 
 #include <parley/error.hpp>
 
@@ -101,6 +101,28 @@ inline result<broker_url, problem> parse_broker_url(std::string_view text) {
     url.path = path.empty() ? "/ws/handshake" : path;
     if (url.path.front() == '?') url.path.insert(0, "/");
     return url;
+}
+
+/// Is this an address that an agent can be told: `ws`, `wss`, `http` or `https`, with a host, and
+/// otherwise as `parse_broker_url` wants it?
+inline bool is_endpoint_url(std::string_view text) {
+    for (std::string_view const scheme : {"ws://", "wss://", "http://", "https://"}) {
+        if (!text.starts_with(scheme)) continue;
+        auto const rest = text.substr(scheme.size());
+        return parse_broker_url("ws://" + std::string(rest)).has_value();
+    }
+    return false;
+}
+
+/// Is it such an address, to which a path can be added?
+inline bool is_endpoint_base(std::string_view text) {
+    return is_endpoint_url(text) && text.find('?') == std::string_view::npos;
+}
+
+/// Is this what a request asks for, without its query? At most 2048 bytes.
+inline bool is_request_path(std::string_view text) {
+    return text.starts_with('/') && text.size() <= 2048 && detail::is_visible_ascii(text) &&
+           text.find_first_of("?#") == std::string_view::npos;
 }
 
 } // namespace parley::consent

@@ -8,6 +8,7 @@
 
 #include <parley/config_rules.hpp>
 #include <parley/config_types.hpp>
+#include <parley/consent/broker_url.hpp>
 #include <parley/consent/npi.hpp>
 
 #include <chrono>
@@ -55,11 +56,14 @@ struct websocket_section {
 
     static constexpr auto rules() {
         constexpr int one_day = 86'400'000;
-        return std::tuple(rule(&websocket_section::path, begins_with("/")),
-                          rule(&websocket_section::maxConcurrentHandshakes, between(1, 100'000)),
-                          rule(&websocket_section::authTimeoutMs, between(1, one_day)),
-                          rule(&websocket_section::queueTimeoutMs, between(1, one_day)),
-                          rule(&websocket_section::maxPayloadBytes, between(1, 16'777'216)));
+        return std::tuple(
+            rule(&websocket_section::path,
+                 satisfying(is_request_path, "a string that begins with \"/\", of visible ASCII "
+                                             "characters without \"?\" and \"#\"")),
+            rule(&websocket_section::maxConcurrentHandshakes, between(1, 100'000)),
+            rule(&websocket_section::authTimeoutMs, between(1, one_day)),
+            rule(&websocket_section::queueTimeoutMs, between(1, one_day)),
+            rule(&websocket_section::maxPayloadBytes, between(1, 16'777'216)));
     }
 };
 
@@ -88,7 +92,10 @@ struct axon_section {
     static constexpr ignored other_members{};
     static constexpr auto rules() {
         return std::tuple(rule(&axon_section::endpointUrl,
-                               begins_with("http://", "https://", "ws://", "wss://")));
+                               satisfying(is_endpoint_base,
+                                          "a string that begins with \"http://\", \"https://\", "
+                                          "\"ws://\" or \"wss://\", then has a host, and no \"?\" "
+                                          "or \"#\"")));
     }
 };
 

@@ -10,6 +10,7 @@
 #include <parley/consent/outbox.hpp>
 #include <parley/consent/relationships.hpp>
 #include <parley/consent/token.hpp>
+#include <parley/consent/unwritten_entries.hpp>
 #include <parley/encoding.hpp>
 #include <parley/peer.hpp>
 #include <parley/policy_kinds.hpp>
@@ -112,27 +113,30 @@ class conversation {
     /// is missing, and so that no more are owed than there are handshakes at once.
     template <class Audit>
     task<bool> pay(Audit& audit) {
-        auto owed = owed_.take();
+        auto owed = unwritten_.take();
         if (owed.empty()) co_return true;
         std::vector<audit_record> entries;
         entries.reserve(owed.size());
-        for (auto const& entry : owed)
-            entries.push_back(entry.record);
+        for (auto const& duty : owed)
+            entries.push_back(duty.entry().record);
         auto const written = co_await audit.append(std::move(entries));
-        for (auto& entry : owed) {
-            if (written) {
-                settled_.add({std::move(entry.outbox_id), std::nullopt});
-            } else {
-                owed_.add(std::move(entry));
-            }
-        }
-        co_return written.has_value();
+        if (!written) co_return false;
+        for (auto& duty : owed)
+            discharge(duty);
+        co_return true;
+    }
+
+    /// The entry is in the audit log.
+    void discharge(entry_duty& duty) {
+        auto const& id = duty.entry().outbox_id;
+        if (!id.empty()) settled_.add({id, std::nullopt});
+        duty.written();
     }
 
     options options_;
     std::shared_ptr<handshake_statistics> statistics_ = std::make_shared<handshake_statistics>();
     settled_records settled_;
-    left_over<owed_entry> owed_;
+    unwritten_entries unwritten_;
 };
 
 /// One handshake.
@@ -183,7 +187,7 @@ class conversation::handshake {
             if (known->active->patient_public_key != auth->patient_public_key) {
                 co_return co_await fail_key_mismatch();
             }
-            co_return co_await complete(known->active->relationship_id, "existing", std::nullopt);
+            co_return co_await complete(known->active->relationship_id, "existing", nullptr);
         }
 
         if (auto const unproven = co_await challenge(*token)) co_return *unproven;
@@ -239,15 +243,13 @@ class conversation::handshake {
         auto const now = format_timestamp(session_.wall_time());
         auto const created =
             relationship_established(patient_, id, provider_npi_, token.consented_actions);
-        auto waiting = to_outbox(created, now);
-        owed_entry entry{created, waiting.outbox_id};
-        establish_request const request{patient_,
-                                        provider_npi_,
-                                        public_key,
-                                        json::encode_text(token.consented_actions),
-                                        id,
-                                        now,
-                                        {std::move(waiting)}};
+        std::vector<outbox_record> waiting;
+        if (keeps_entries(session_.audit())) waiting.push_back(to_outbox(created, now));
+        auto duty = broker_.unwritten_.announce(
+            {id, created, waiting.empty() ? std::string() : waiting.front().outbox_id});
+        establish_request const request{
+            patient_, provider_npi_, public_key,        json::encode_text(token.consented_actions),
+            id,       now,           std::move(waiting)};
         auto const settled = broker_.settled_.take();
         auto const work = [&request, &settled](auto& tx) {
             settle_outbox(tx, settled);
@@ -266,30 +268,36 @@ class conversation::handshake {
         case kind::key_mismatch:
             co_return co_await fail_key_mismatch();
         case kind::existing:
-            co_return co_await complete(outcome->is->relationship_id, "existing", std::nullopt);
+            co_return co_await complete(outcome->is->relationship_id, "existing", nullptr);
         case kind::created:
             break;
         }
-        co_return co_await complete(id, "new", std::move(entry));
+        duty.committed();
+        co_return co_await complete(id, "new", &duty);
     }
 
     /// Writes the audit entries, waits until they are durable, and only then tells the peer.
+    /// \param own is for whoever made the relationship: to write its entry.
     task<close_reason> complete(std::string const& relationship_id, std::string_view status,
-                                std::optional<owed_entry> created) {
-        if (!co_await broker_.pay(session_.audit())) {
-            if (created) broker_.owed_.add(*std::move(created));
+                                entry_duty* own) {
+        bool told = co_await broker_.pay(session_.audit());
+        // Another handshake may be about to write the entry of this relationship.
+        if (told && !own) told = co_await broker_.unwritten_.is_written(relationship_id);
+        if (!told) {
+            if (own) own->give_up();
             co_return co_await fail(make_error_code(errc::audit_unavailable));
         }
+
         std::vector<audit_record> entries;
-        if (created) entries.push_back(created->record);
+        if (own) entries.push_back(own->entry().record);
         entries.push_back(
             handshake_completed(session_.id(), patient_, relationship_id, status, provider_npi_));
         auto const written = co_await session_.audit().append(std::move(entries));
         if (!written) {
-            if (created) broker_.owed_.add(*std::move(created));
+            if (own) own->give_up(); // before the peer is told, which may take its time
             co_return co_await fail(written.error());
         }
-        if (created) broker_.settled_.add({std::move(created->outbox_id), std::nullopt});
+        if (own) broker_.discharge(*own);
 
         handshake_complete const answer{relationship_id, endpoint_, std::string(status)};
         session_.complete();

@@ -64,10 +64,15 @@ class left_over {
 /// spares each handshake a commit of its own.
 using settled_records = left_over<settled_record>;
 
-/// An entry that could not be written to the audit log, although its change is committed.
-struct owed_entry {
-    audit_record record;
-    std::string outbox_id;
-};
+/// Whether this audit policy keeps entries at all: one that can be switched off says so by
+/// `enabled()`. Where there is no log, nothing waits for it in the outbox.
+template <class Audit>
+bool keeps_entries(Audit const& audit) {
+    if constexpr (requires { audit.enabled(); }) {
+        return audit.enabled();
+    } else {
+        return true;
+    }
+}
 
 } // namespace parley::consent

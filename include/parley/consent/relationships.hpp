@@ -238,7 +238,8 @@ struct terminate_request {
     std::string reason;
     std::string termination_id; ///< a new UUID
     std::string now;            ///< a timestamp
-    outbox_record audit;        ///< its `outbox_id` is replaced by `termination_id`
+    /// Its `outbox_id` is replaced by `termination_id`; empty when there is no audit log.
+    std::optional<outbox_record> audit;
 };
 
 enum class terminate_outcome {
@@ -267,9 +268,10 @@ terminate_outcome terminate_relationship(Tx& tx, terminate_request const& reques
                                  request.reason,
                                  request.now,
                                  {}});
-    auto audit = request.audit;
-    audit.outbox_id = request.termination_id; // so that settling it finds the termination
-    tx.insert(audit);
+    if (auto audit = request.audit) {
+        audit->outbox_id = request.termination_id; // so that settling it finds the termination
+        tx.insert(*audit);
+    }
     return terminate_outcome::terminated;
 }
 

@@ -10,6 +10,7 @@
 
 #include <soci/soci.h>
 
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -61,8 +62,18 @@ inline constexpr std::string_view parley_1[] = {
           WHERE relationship_id = NEW.relationship_id AND status = 'terminated')
         BEGIN SELECT RAISE(ABORT, 'the relationship is terminated'); END)"};
 
+/// `UPDATE OR REPLACE` removes the row whose id another one takes, without a trigger for that.
+inline constexpr std::string_view parley_2[] = {
+    R"(CREATE TRIGGER parley_terminated_for_ever_on_rename BEFORE UPDATE ON relationships
+        WHEN NEW.relationship_id IS NOT OLD.relationship_id
+          AND (OLD.status = 'terminated' OR EXISTS (
+            SELECT 1 FROM relationships
+            WHERE relationship_id = NEW.relationship_id AND status = 'terminated'))
+        BEGIN SELECT RAISE(ABORT, 'the relationship is terminated'); END)"};
+
 inline constexpr parley::detail::migration parley_migrations[] = {
-    {1, "Providers' addresses, audit outbox, rules for relationships", parley_1}};
+    {1, "Providers' addresses, audit outbox, rules for relationships", parley_1},
+    {2, "Ids of terminated relationships", parley_2}};
 
 } // namespace detail
 
@@ -80,6 +91,17 @@ inline void prepare_schema(soci::session& session) {
     }
     parley::detail::migrate(session, "schema_version", parley::detail::neuron_migrations);
     parley::detail::migrate(session, "parley_schema", detail::parley_migrations);
+}
+
+/// Whether `prepare_schema` has nothing to do. To be called inside a transaction; only reads.
+/// \throws std::runtime_error when the database is of a newer version.
+inline bool is_schema_current(soci::session& session) {
+    auto const is_newest = [&session](std::string const& versions, auto const& migrations) {
+        int const newest = std::rbegin(migrations)->version;
+        return parley::detail::schema_version(session, versions, newest) == newest;
+    };
+    return is_newest("schema_version", parley::detail::neuron_migrations) &&
+           is_newest("parley_schema", detail::parley_migrations);
 }
 
 /// A patient and a provider with more than one active relationship.

@@ -44,28 +44,27 @@ task<result<termination>> terminate_and_audit(Storage& storage, Audit& audit,
     std::vector<audit_record> entries;
     entries.push_back(relationship_terminated(provider_npi, relationship_id, reason));
     auto const timestamp = format_timestamp(now);
+    bool const kept = keeps_entries(audit);
     terminate_request const request{std::move(relationship_id),
                                     std::move(provider_npi),
                                     std::move(reason),
                                     random_uuid(),
                                     timestamp,
-                                    to_outbox(entries.front(), timestamp)};
+                                    kept ? std::optional(to_outbox(entries.front(), timestamp))
+                                         : std::nullopt};
     auto const end = [&request](auto& tx) { return terminate_relationship(tx, request); };
     auto const outcome = co_await storage.write(end);
     if (!outcome) co_return outcome.error();
     termination done{*outcome, std::nullopt, {}};
-    if (*outcome != terminate_outcome::terminated) co_return done;
+    if (*outcome != terminate_outcome::terminated || !kept) co_return done;
 
     auto const sequence = co_await audit.append(std::move(entries));
     if (!sequence) {
         done.audit_failure = sequence.error();
         co_return done;
     }
-    settled_record settled{request.termination_id, std::nullopt};
-    if (*sequence != 0) { // 0: there is no log
-        done.audit_sequence = *sequence;
-        settled.sequence = static_cast<std::int64_t>(*sequence);
-    }
+    done.audit_sequence = *sequence;
+    settled_record const settled{request.termination_id, static_cast<std::int64_t>(*sequence)};
     auto const settle = [&settled](auto& tx) { settle_outbox(tx, {settled}); };
     // If this fails, the entry is found in the log when the outbox is recovered.
     auto const ignored = co_await storage.write(settle);

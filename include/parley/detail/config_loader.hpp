@@ -225,10 +225,21 @@ class config_loader {
             if (problems.size() == first && !is_allowed(rule.allowed, member))
                 problems.push_back({path, {}, json::describe(json::encode(member))});
             if (problems.size() > first && problems[first].path == path)
-                problems[first].expected = rule.allowed.text(); // it says more than the type
+                problems[first].expected = expected_by<Member>(rule.allowed);
             return true;
         } else
             return false;
+    }
+
+    /// What the rule of a `Member` allows, which is more than its type says.
+    template <class Member, class Allowed>
+    static std::string expected_by(Allowed const& allowed) {
+        if constexpr (requires { allowed.text(std::string_view()); }) {
+            auto const nothing = json::decode<Member>(boost::json::value());
+            return allowed.text(nothing ? "something" : nothing.error().expected);
+        } else {
+            return allowed.text();
+        }
     }
 
     template <class Allowed, class T>

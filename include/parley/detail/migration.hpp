@@ -27,24 +27,29 @@ inline bool has_table(soci::session& session, std::string const& name) {
     return count != 0;
 }
 
+/// The version that the table `versions` has noted last; 0 when there is no such table.
+/// \throws std::runtime_error when it is newer than `newest`.
+inline int schema_version(soci::session& session, std::string const& versions, int newest) {
+    if (!has_table(session, versions)) return 0;
+    int current = 0;
+    session << "SELECT coalesce(max(version), 0) FROM " << versions, soci::into(current);
+    if (current <= newest) return current;
+    throw std::runtime_error("one whose " + versions + " is " + std::to_string(current) +
+                             ", newer than " + std::to_string(newest) +
+                             ", the newest that this program knows");
+}
+
 /// Runs those of `migrations` that are later than what the table `versions` has noted, and notes
 /// them there; makes that table when there is none. To be called inside a transaction.
 /// \throws std::runtime_error, before anything was changed, when the database is newer than the
 /// last of `migrations`.
 inline void migrate(soci::session& session, std::string const& versions,
                     std::span<migration const> migrations) {
+    int const current = schema_version(session, versions, migrations.back().version);
     if (!has_table(session, versions)) {
         session << "CREATE TABLE " << versions
                 << " (\n      version INTEGER PRIMARY KEY,\n      applied_at TEXT NOT NULL,\n"
                    "      description TEXT NOT NULL\n    )";
-    }
-    int current = 0;
-    session << "SELECT coalesce(max(version), 0) FROM " << versions, soci::into(current);
-    int const newest = migrations.back().version;
-    if (current > newest) {
-        throw std::runtime_error("one whose " + versions + " is " + std::to_string(current) +
-                                 ", newer than " + std::to_string(newest) +
-                                 ", the newest that this program knows");
     }
     for (auto const& step : migrations) {
         if (step.version <= current) continue;

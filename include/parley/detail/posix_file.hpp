@@ -50,6 +50,9 @@ class posix_file {
         if (fd_ >= 0) ::close(fd_);
     }
 
+    /// Stays this object's.
+    [[nodiscard]] int descriptor() const { return fd_; }
+
     /// The error that the last call of the operating system left.
     static error_code last_error() { return {errno, boost::system::system_category()}; }
 

@@ -12,6 +12,7 @@
 #include <parley/storage/soci_transaction.hpp>
 #include <parley/task.hpp>
 
+#include <atomic>
 #include <exception>
 #include <future>
 #include <memory>
@@ -37,11 +38,12 @@ class soci_storage {
     /// operator must put right. When `prepare_schema` throws, the database is as it was. Blocks.
     [[nodiscard]] static result<soci_storage, problem> open(options o) {
         try {
+            bool const writable = !is_read_only(o);
             auto writer = Backend::connect(o);
-            detail::execute(*writer, Backend::begin_write);
+            detail::execute(*writer, writable ? Backend::begin_write : Backend::begin_read);
             o.prepare_schema(*writer);
             detail::execute(*writer, "COMMIT");
-            Backend::make_writer(*writer);
+            writable ? Backend::make_writer(*writer) : Backend::make_reader(*writer);
             auto reader = Backend::connect(o);
             Backend::make_reader(*reader);
             return soci_storage(
@@ -87,6 +89,10 @@ class soci_storage {
         return run_now_on(state_->writer, std::move(f));
     }
 
+    /// Whether the last write failed for a reason of the database: a full disk, a lock that another
+    /// process kept. False again once one succeeds.
+    [[nodiscard]] bool failing() const { return state_->failing; }
+
   private:
     using job = std::unique_ptr<detail::storage_job<transaction>>;
     using worker = detail::batch_worker<job>;
@@ -95,6 +101,14 @@ class soci_storage {
     struct state;
 
     explicit soci_storage(std::unique_ptr<state> s) : state_(std::move(s)) {}
+
+    static bool is_read_only(options const& o) {
+        if constexpr (requires { o.read_only; }) {
+            return o.read_only;
+        } else {
+            return false;
+        }
+    }
 
     template <class F, class Done>
     static void post(worker& on, F f, Done done) {
@@ -142,19 +156,23 @@ struct soci_storage<Backend>::state {
     }
 
     void write(batch& jobs) {
+        bool broken = false;
         auto const committed = in_transaction(*writer_session, Backend::begin_write, [&] {
             for (auto& job : jobs)
-                write_one(*job);
+                broken = !write_one(*job) || broken;
         });
+        failing = broken || !committed;
         finish_all(jobs, committed ? error_code() : errc::storage_unavailable);
     }
 
+    /// False when the database did not work.
     /// \throws soci::soci_error when the transaction cannot go on.
-    void write_one(detail::storage_job<transaction>& job) {
+    bool write_one(detail::storage_job<transaction>& job) {
         detail::execute(*writer_session, "SAVEPOINT operation");
         transaction open(*writer_session, report);
         if (!job.run(open)) detail::execute(*writer_session, "ROLLBACK TO operation");
         detail::execute(*writer_session, "RELEASE operation");
+        return !open.broken_;
     }
 
     void read(batch& jobs) {
@@ -187,6 +205,7 @@ struct soci_storage<Backend>::state {
     }
 
     typename transaction::reporter report;
+    std::atomic<bool> failing = false;
     std::unique_ptr<soci::session> writer_session;
     std::unique_ptr<soci::session> reader_session;
     worker writer; // the threads last: they use all of the above

@@ -28,7 +28,8 @@ namespace parley {
 /// What a database must say of itself to serve as the `Backend` of a `soci_storage`.
 ///
 /// `options` has at least `prepare_schema` (`std::function<void(soci::session&)>`), `max_queued`
-/// (`std::size_t`) and `report` (`std::function<void(std::string_view)>`).
+/// (`std::size_t`) and `report` (`std::function<void(std::string_view)>`). It may have `read_only`
+/// (`bool`): `prepare_schema` runs in a transaction that only reads then.
 template <class B>
 concept soci_backend_type = requires(typename B::options o, soci::session& session,
                                      soci::soci_error const& error, std::exception const& failure) {

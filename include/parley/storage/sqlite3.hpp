@@ -6,18 +6,22 @@
 /// and that `<sqlite3.h>` is not included before it (SOCI puts it in a namespace of its own).
 
 #include <parley/detail/posix_file.hpp>
+#include <parley/encoding.hpp>
 #include <parley/storage/soci_storage.hpp>
 
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace parley::soci_backend {
 
@@ -31,6 +35,11 @@ struct sqlite3 {
         /// Makes or migrates the tables; called once, when opening, inside a transaction that holds
         /// the write lock. What it throws makes opening fail, and undoes what it did.
         std::function<void(soci::session&)> prepare_schema = [](soci::session&) {};
+        /// Opens a database that is there, only to look at it: nothing is made, no writer is waited
+        /// for or held up, and `prepare_schema` as every `write` fails if it tries to change
+        /// something. Enough for that is the right to read the file, and what is beside it (`-wal`,
+        /// `-shm`) while another process has it open.
+        bool read_only = false;
         /// How many operations may wait, of writes and of reads each.
         std::size_t max_queued = 10'000;
         /// How long to wait for a lock of another process.
@@ -48,10 +57,12 @@ struct sqlite3 {
         if (path.native().find('"') != std::string::npos) {
             throw std::invalid_argument("a double quote in its name"); // SOCI cannot open those
         }
-        check(detail::make_private_directories(path.parent_path()), path.parent_path());
-        check(make_private_file(path), path);
-        auto session =
-            std::make_unique<soci::session>(soci::sqlite3, "db=\"" + path.native() + '"');
+        if (!o.read_only) {
+            check(detail::make_private_directories(path.parent_path()), path.parent_path());
+            check(make_private_file(path), path);
+        }
+        auto const source = o.read_only ? source_to_read(path) : source_of(path);
+        auto session = std::make_unique<soci::session>(soci::sqlite3, source);
         *session << "PRAGMA busy_timeout = " << o.busy_timeout.count();
         *session << "PRAGMA foreign_keys = ON";
         return session;
@@ -74,9 +85,14 @@ struct sqlite3 {
     static problem open_problem(options const& o, std::exception const& e) {
         auto const text = detail::message_without_values(e);
         if (auto const* file = dynamic_cast<std::filesystem::filesystem_error const*>(&e)) {
-            return {file->path1(), "a place that this user may read and write",
+            return {file->path1(),
+                    o.read_only ? "a file that this user may read"
+                                : "a place that this user may read and write",
                     file->code().message()};
         }
+        std::string const place = o.read_only ? "a database that this user may read, with the "
+                                                "files of its name and -wal and -shm"
+                                              : "a place that this user may read and write";
         switch (code_of(e)) {
         case SQLITE_NOTADB:
         case SQLITE_CORRUPT:
@@ -90,7 +106,7 @@ struct sqlite3 {
         case SQLITE_CANTOPEN:
         case SQLITE_PERM:
         case SQLITE_READONLY:
-            return {o.path, "a place that this user may read and write", text};
+            return {o.path, place, text};
         default:
             return {o.path, "a database that this program can use", text};
         }
@@ -108,6 +124,38 @@ struct sqlite3 {
         }
         return ::access(file.c_str(), R_OK | W_OK) == 0 ? error_code()
                                                         : detail::posix_file::last_error();
+    }
+
+    static std::string source_of(std::filesystem::path const& path) {
+        return "db=\"" + path.native() + '"';
+    }
+
+    /// How to open a file without making others beside it that would stay there, or be ours where
+    /// the database is another user's.
+    static std::string source_to_read(std::filesystem::path const& path) {
+        check(::access(path.c_str(), R_OK) == 0 ? error_code() : detail::posix_file::last_error(),
+              path);
+        if (::access(path.c_str(), W_OK) == 0 && ::access(path.parent_path().c_str(), W_OK) == 0) {
+            return source_of(path); // what SQLite makes then, it removes
+        }
+        auto log = path;
+        log += "-wal";
+        std::error_code ignored;
+        if (std::filesystem::exists(log, ignored)) return source_of(path) + " readonly=true";
+        // Nobody has it open, so all that it holds is in the file itself.
+        return "db=\"file:" + percent_encoded(path.native()) + "?immutable=1\" readonly=true";
+    }
+
+    static std::string percent_encoded(std::string_view path) {
+        std::string out;
+        for (char const c : path) {
+            if (c == '%' || c == '?' || c == '#') {
+                out.append(1, '%').append(to_hex(std::array{static_cast<std::uint8_t>(c)}));
+            } else {
+                out += c;
+            }
+        }
+        return out;
     }
 
     static void check(error_code ec, std::filesystem::path const& path) {
