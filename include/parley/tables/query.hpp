@@ -34,6 +34,7 @@ struct page_request {
     std::size_t page_size = 100; ///< 1 to 1000
     std::vector<filter> filters; ///< all must match
     std::optional<sort_order> sort;
+    std::size_t max_bytes = 16 * 1024 * 1024; ///< of the answer's text; more is `invalid_input`
 };
 
 struct page {
