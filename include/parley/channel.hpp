@@ -13,9 +13,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -58,7 +60,8 @@ struct channel_limits {
     std::size_t max_message = 64 * 1024;             ///< bytes of one incoming message
     std::size_t max_waiting_in = 16;                 ///< messages read ahead of the conversation
     std::size_t max_waiting_out = 1024 * 1024;       ///< bytes waiting for a slow reader
-    std::chrono::milliseconds write_timeout{10'000}; ///< how long the peer may take to read
+    std::chrono::milliseconds write_timeout{10'000}; ///< how long the peer may take to read one
+                                                     ///< message, or all that wait at the close
     std::chrono::milliseconds close_timeout{2'000};  ///< how long it may take to answer a close
     std::chrono::milliseconds ping_interval{0}; ///< 0: no pings; else a peer that does not answer
                                                 ///< one before the next is gone
@@ -121,23 +124,31 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// Makes whoever is in `wait_until` look again.
     void notify() { alarm_.notify(); }
 
-    /// Watches for the peer to leave, or to speak out of turn, while it waits in a queue.
-    void watch_departure() {
-        watching_ = true;
-        stream().async_wait_readable(
-            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code) {
-                if (!self->watching_) return;
-                self->departed_ = true;
-                self->notify();
-            }));
+    /// Watches for the peer to leave, or to speak out of turn, while it waits in a queue. What it
+    /// says is lost, so that a peer that `spoke` cannot be served any more.
+    void watch_peer() {
+        watching_.running = true;
+        auto noticed = [self = this->shared_from_this()](error_code ec, std::size_t n) {
+            self->watching_.running = false;
+            if (n > 0) self->spoke_ = true;
+            if (ec && ec != asio::error::operation_aborted) self->departed_ = true;
+            self->notify();
+        };
+        stream().async_read_some(
+            asio::buffer(&first_word_, 1),
+            asio::bind_cancellation_slot(watching_.cancellation.slot(),
+                                         asio::bind_executor(executor_, std::move(noticed))));
     }
 
-    void stop_watching() {
-        if (!std::exchange(watching_, false)) return;
-        stream().cancel_wait();
+    /// Ends the watch. Until this has ended, nothing else may read from the stream.
+    task<> stop_watching() {
+        watching_.cancellation.emit(asio::cancellation_type::terminal);
+        auto const ended = [this] { return !watching_.running; };
+        co_await wait_until(no_deadline, ended);
     }
 
     [[nodiscard]] bool departed() const { return departed_; }
+    [[nodiscard]] bool spoke() const { return spoke_; }
 
     // ---- Ending -------------------------------------------------------------------------------
 
@@ -173,7 +184,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     void close_stream() {
         broken_ = true;
         stream().close();
-        for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_})
+        for (auto* task : {&reading_, &writing_, &pinging_, &exchanging_, &watching_})
             task->cancellation.emit(asio::cancellation_type::terminal);
         write_timer_.cancel();
         written_alarm_.notify();
@@ -242,7 +253,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         // The answer may come before the transport has said that the question is gone.
         if (limits_.discard_unexpected) clear_inbox();
         receiving_ = true;
-        co_return co_await wait_until_written(enqueued_);
+        co_return co_await wait_until_written(no_deadline, enqueued_);
     }
 
     /// Puts a message behind those already waiting; messages may be shared among connections. False
@@ -261,10 +272,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         return true;
     }
 
-    /// Sends the close frame and waits, for at most `close_timeout`, until the peer has answered.
+    /// Sends what waits to be sent, for at most `write_timeout` in all, then the close frame, and
+    /// waits, for at most `close_timeout`, until the peer has answered.
     task<> close(close_reason reason) {
-        closing_ = true; // nothing more is taken, so that this comes to an end
-        co_await wait_until_written(enqueued_);
+        closing_ = true; // nothing more is taken
+        if (!co_await wait_until_written(now() + limits_.write_timeout, enqueued_)) close_stream();
         if (!broken_ && !read_ended_) {
             spawn(&channel::exchanging_, exchange_close(std::move(reason)));
         }
@@ -297,10 +309,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     }
 
     // Until the transport has taken so many messages. `watch_writer` bounds the time of each.
-    task<bool> wait_until_written(std::uint64_t count) {
-        co_await written_alarm_.wait_until(no_deadline,
-                                           [this, count] { return broken_ || written_ >= count; });
-        co_return !broken_;
+    task<bool> wait_until_written(time_point deadline, std::uint64_t count) {
+        auto const done = [this, count] { return broken_ || written_ >= count; };
+        co_return co_await written_alarm_.wait_until(deadline, done) && !broken_;
     }
 
     // Runs `work` beside the conversation. If it fails, for want of memory, that ends the
@@ -451,6 +462,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     side_task writing_;
     side_task pinging_;
     side_task exchanging_; // close frames
+    side_task watching_;   // a peer in a queue
     websocket::stream<stream_type, false> ws_;
     std::deque<received> inbox_;
     std::deque<std::shared_ptr<std::string const>> outbox_;
@@ -460,8 +472,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     std::optional<close_reason> close_requested_;
     receive_status end_status_ = receive_status::peer_closed;
     unsigned arming_ = 0;
-    bool watching_ = false;
     bool departed_ = false;
+    bool spoke_ = false;
+    char first_word_ = 0;
     bool upgraded_ = false;
     bool receiving_ = false;
     bool read_ended_ = false;

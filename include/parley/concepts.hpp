@@ -35,7 +35,6 @@ concept has_stream_type = requires(typename P::stream_type& stream) {
     { stream.shutdown() } -> std::same_as<task<>>;
     { stream.peer_address() } -> std::convertible_to<std::string>;
     stream.close();
-    stream.cancel_wait();
 };
 
 template <class P>
@@ -62,11 +61,11 @@ concept has_wall_time = requires(P const& policy) {
 
 /// How bytes arrive, and what time it is. `listen` gives a listener whose `accept(executor)` yields
 /// connections that `wrap` turns into a `stream_type`; a stream is an Asio stream whose `handshake`
-/// agrees on whatever comes before the first byte (TLS), `shutdown` ends the sending side, `close`
-/// ends everything at once so that pending operations fail, and `async_wait_readable` (until
-/// `cancel_wait`) tells, without reading, that the peer has spoken or left. `now` is monotonic and
-/// is what deadlines are measured on; `wall_time` is the calendar's. `now`, `wall_time` and
-/// `make_timer` are called from every I/O thread.
+/// agrees on whatever comes before the first byte (TLS), `shutdown` ends the sending side, and
+/// `close` ends everything at once so that pending operations fail. A read can be cancelled through
+/// its cancellation slot, and then has taken nothing. `now` is monotonic and is what deadlines are
+/// measured on; `wall_time` is the calendar's. `now`, `wall_time` and `make_timer` are called from
+/// every I/O thread.
 template <class P>
 concept transport_policy =
     has_stream_type<P> && has_timer_type<P> && has_listen<P> && has_now<P> && has_wall_time<P>;

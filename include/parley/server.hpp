@@ -9,6 +9,7 @@
 
 #include <parley/channel.hpp>
 #include <parley/concepts.hpp>
+#include <parley/detail/address_counts.hpp>
 #include <parley/detail/alarm.hpp>
 #include <parley/detail/exception_text.hpp>
 #include <parley/http.hpp>
@@ -37,6 +38,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -59,7 +61,12 @@ struct server_options {
     std::size_t max_head = 16 * 1024;               ///< bytes of a request's head
     std::size_t max_body = 64 * 1024;               ///< bytes of a request's body, for HTTP routes
     std::size_t max_connections = 10'000; ///< beyond it, peers wait in the kernel to be accepted
-    channel_limits limits{};              ///< of each connection
+    /// Of one address, sessions or not; beyond it, a connection is closed as soon as it is
+    /// accepted. An IPv6 network of 64 bits counts as one address. 0: no limit, as behind a proxy,
+    /// where all peers have the proxy's address.
+    std::size_t max_connections_per_address = 1'000;
+    std::size_t max_requests = 1'000; ///< HTTP requests of one connection; 0: no limit
+    channel_limits limits{};          ///< of each connection
     /// Called from any thread; must not throw; may be empty.
     std::function<void(severity, std::string_view)> log = {};
 };
@@ -212,6 +219,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     using core_ptr = std::shared_ptr<core>;
     using alarm_type = detail::alarm<typename transport_type::timer_type>;
     using buffer_type = boost::beast::flat_buffer;
+    using place_type = detail::address_counts::place;
     using identity_result = result<identified<identity_type<Conversation>>, http_response>;
 
     template <class... Given>
@@ -227,6 +235,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     policies_type policies;
     route_table routes;
     registry<channel_type> sessions;
+    detail::address_counts addresses; // what connections count against the limit of an address
 
     std::vector<executor> homes; // where connections live, in turn; the first has the acceptor
     std::optional<listener_type> listener;
@@ -299,15 +308,30 @@ struct basic_handshake_server<Conversation, Policies...>::core
             line = std::make_shared<channel_type>(this->shared_from_this(), policies.transport,
                                                   policies.transport.wrap(std::move(accepted)),
                                                   options.limits);
+            auto place = addresses.take(line->peer_address(), most_of_one_address());
+            if (!place) return turn_away(*line);
             sessions.add(line);
             // The slot must outlive the coroutine.
             auto const ended = [line](std::exception_ptr const&) {};
-            asio::co_spawn(line->get_executor(), serve(this->shared_from_this(), line),
+            asio::co_spawn(line->get_executor(),
+                           serve(this->shared_from_this(), line, *std::move(place)),
                            asio::bind_cancellation_slot(line->cancellation_slot(), ended));
         } catch (...) {
             log(severity::error, "cannot serve a connection: " + detail::exception_text());
             if (line) sessions.remove(line.get());
         }
+    }
+
+    [[nodiscard]] std::size_t most_of_one_address() const {
+        auto const most = options.max_connections_per_address;
+        return most != 0 ? most : std::numeric_limits<std::size_t>::max();
+    }
+
+    void turn_away(channel_type& line) const {
+        log(severity::debug, "too many connections from " + line.peer_address() + ": " +
+                                 std::to_string(options.max_connections_per_address) +
+                                 " are allowed");
+        line.close_stream();
     }
 
     task<> stop(core_ptr, std::chrono::milliseconds grace) {
@@ -343,7 +367,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     // ---- The line: on the connection's own home -----------------------------------------------
 
-    task<> serve(core_ptr, channel_ptr line) {
+    task<> serve(core_ptr, channel_ptr line, place_type) {
         try {
             co_await serve_requests(line);
             if (!line->broken()) {
@@ -362,7 +386,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         line->arm(after(options.head_timeout));
         if (co_await line->stream().handshake()) co_return;
         buffer_type buffer(options.max_head + options.max_body);
-        for (;;) {
+        for (std::size_t served = 1;; ++served) {
             auto request = co_await read_request(*line, buffer);
             if (!request) co_return;
             if (websocket::is_upgrade(*request)) {
@@ -371,6 +395,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
                 co_await serve_upgrade(line, std::move(*request), spoke_early);
                 co_return;
             }
+            if (served == options.max_requests) request->keep_alive(false);
             if (!co_await serve_route(*line, *request)) co_return;
             line->arm(after(options.head_timeout));
         }
@@ -505,6 +530,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
             {line->peer_address(), policies.transport.now(), bell_of(line)}));
         if (ticket->state() == admission_state::queued) co_await wait_for_turn(*line, *ticket);
         if (line->departed()) co_return;
+        if (line->spoke()) {
+            ticket.reset();
+            co_return co_await refuse(*line, std::move(request), spoke_too_early());
+        }
         if (line->stopping() || ticket->state() != admission_state::admitted) {
             auto later = make_error_response(http::status::service_unavailable,
                                              line->stopping() ? "shutting down" : "busy");
@@ -527,11 +556,13 @@ struct basic_handshake_server<Conversation, Policies...>::core
             response.set(http::field::sec_websocket_version, "13");
             return response;
         }
-        if (spoke_early) {
-            return make_error_response(http::status::bad_request,
-                                       "data before the upgrade was answered");
-        }
+        if (spoke_early) return spoke_too_early();
         return std::nullopt;
+    }
+
+    static http_response spoke_too_early() {
+        return make_error_response(http::status::bad_request,
+                                   "data before the upgrade was answered");
     }
 
     task<identity_result> identify(channel_type& line, http_request const& request) {
@@ -556,12 +587,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     template <class Ticket>
     task<> wait_for_turn(channel_type& line, Ticket const& ticket) {
-        line.watch_departure();
+        line.watch_peer();
         co_await line.wait_until(after(ticket.wait_limit()), [&] {
-            return line.departed() || line.stopping() ||
+            return line.departed() || line.spoke() || line.stopping() ||
                    ticket.state() == admission_state::admitted;
         });
-        line.stop_watching();
+        co_await line.stop_watching();
     }
 
     task<close_reason> converse(channel_ptr line, identity_type<Conversation> who) {

@@ -18,7 +18,6 @@ struct pigeon {
 #endif
     std::string peer_address() const;
     void close();
-    void cancel_wait();
 };
 
 struct pigeon_post {

@@ -12,6 +12,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -20,6 +22,7 @@
 #include <boost/beast/websocket/stream.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,9 +83,21 @@ class memory_peer {
         world_.settle();
     }
 
+    /// Sends bytes as they are, after so many turns of the queue of what there is to do; runs
+    /// nothing yet.
+    void send_raw_after(int turns, std::string bytes) {
+        asio::co_spawn(world_.io, write_raw_after(state_, turns, std::move(bytes)), asio::detached);
+    }
+
     /// Collects what comes, without a WebSocket around it.
     void read_raw() {
         asio::co_spawn(world_.io, collect_raw(state_), asio::detached);
+        world_.settle();
+    }
+
+    /// Collects the next `n` bytes, without a WebSocket around them.
+    void read_raw(std::size_t n) {
+        asio::co_spawn(world_.io, collect_raw(state_, n), asio::detached);
         world_.settle();
     }
 
@@ -175,6 +190,12 @@ class memory_peer {
                                    asio::as_tuple(use_task));
     }
 
+    static task<> write_raw_after(state_ptr s, int turns, std::string bytes) {
+        for (int i = 0; i < turns; ++i)
+            co_await asio::post(use_task);
+        co_await write_raw(std::move(s), std::move(bytes));
+    }
+
     static task<> collect_raw(state_ptr s) {
         char some[4096];
         for (;;) {
@@ -186,6 +207,14 @@ class memory_peer {
             }
             s->raw.append(some, n);
         }
+    }
+
+    static task<> collect_raw(state_ptr s, std::size_t n) {
+        std::string some(n, '\0');
+        auto [ec, got] = co_await asio::async_read(s->ws.next_layer(), asio::buffer(some),
+                                                   asio::as_tuple(use_task));
+        s->raw.append(some, 0, got);
+        if (ec) s->close_code = 1006;
     }
 
     static task<> close_politely(state_ptr s, std::uint16_t code) {

@@ -144,6 +144,25 @@ BOOST_AUTO_TEST_CASE(one_address_cannot_take_every_place) {
     BOOST_TEST(door.queued() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(an_address_is_counted_with_those_that_one_subscriber_has) {
+    auto const allowed_beside = [](std::string first, std::string second) {
+        per_address_queue door({.max_per_address = 1});
+        auto const there = door.enter(from(std::move(first)));
+        return door.enter(from(std::move(second))).state() == admission_state::admitted;
+    };
+    BOOST_TEST(!allowed_beside("192.0.2.1", "192.0.2.1"));
+    BOOST_TEST(allowed_beside("192.0.2.1", "192.0.2.2"));
+    BOOST_TEST(!allowed_beside("192.0.2.1", "::ffff:192.0.2.1"));
+    BOOST_TEST(allowed_beside("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
+    BOOST_TEST(!allowed_beside("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    BOOST_TEST(allowed_beside("2001:db8:1:2::1", "2001:db8:1:3::1"));
+    BOOST_TEST(!allowed_beside("fe80::1%1", "fe80::2%1"));
+    BOOST_TEST(allowed_beside("fe80::1%1", "fe80::1%2")); // another link
+    BOOST_TEST(!allowed_beside("", ""));
+    BOOST_TEST(!allowed_beside("no:address", "no:address"));
+    BOOST_TEST(allowed_beside("no:address", "no:other"));
+}
+
 // ---- Properties ---------------------------------------------------------------------------------
 
 /// What a composition of policies is bound to do.

@@ -3,6 +3,8 @@
 #include <parley/detail/alarm.hpp>
 #include <parley/transport/memory_transport.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/test/unit_test.hpp>
@@ -67,13 +69,6 @@ struct fixture {
     outcome_ptr read(memory_stream& from, std::string& into) {
         auto const out = std::make_shared<outcome>();
         from.async_read_some(asio::buffer(into), record(out));
-        settle();
-        return out;
-    }
-
-    outcome_ptr watch(memory_stream& from) {
-        auto const out = std::make_shared<outcome>();
-        from.async_wait_readable([out](error_code ec) { out->ec = ec; });
         settle();
         return out;
     }
@@ -155,18 +150,15 @@ BOOST_AUTO_TEST_CASE(close_ends_everything_that_is_pending) {
     std::string bobs(10, ' ');
     std::string const much(100'000, 'x');
     auto const reading = read(alice, alices);
-    auto const watching = watch(alice);
     write(alice, much);
     auto const writing = write(alice, much);
     auto const answering = write(bob, "");
     alice.close();
     settle();
     BOOST_TEST(reading->failed_with(asio::error::operation_aborted));
-    BOOST_TEST(watching->failed_with(asio::error::operation_aborted));
     BOOST_TEST(writing->failed_with(asio::error::operation_aborted));
     BOOST_TEST(read(alice, alices)->failed_with(asio::error::bad_descriptor));
     BOOST_TEST(write(alice, "x")->failed_with(asio::error::bad_descriptor));
-    BOOST_TEST(watch(alice)->failed_with(asio::error::bad_descriptor));
 
     // What was sent before still arrives; what is sent back does not.
     BOOST_TEST(read(bob, bobs)->n == 10u);
@@ -183,25 +175,18 @@ BOOST_AUTO_TEST_CASE(an_end_that_is_destroyed_is_closed) {
     BOOST_TEST(reading->failed_with(asio::error::eof));
 }
 
-BOOST_AUTO_TEST_CASE(a_watch_tells_of_bytes_and_of_departure_and_takes_nothing) {
-    auto const first = watch(bob);
-    BOOST_TEST(first->pending());
-    write(alice, "x");
-    BOOST_TEST(first->succeeded());
-    BOOST_TEST(watch(bob)->succeeded()); // still there
+BOOST_AUTO_TEST_CASE(a_read_that_is_cancelled_takes_nothing) {
+    asio::cancellation_signal enough;
+    auto const out = std::make_shared<outcome>();
     std::string into(10, ' ');
+    bob.async_read_some(asio::buffer(into),
+                        asio::bind_cancellation_slot(enough.slot(), record(out)));
+    enough.emit(asio::cancellation_type::terminal);
+    settle();
+    BOOST_TEST(out->failed_with(asio::error::operation_aborted));
+    write(alice, "x");
+    enough.emit(asio::cancellation_type::terminal); // too late for anything
     BOOST_TEST(read(bob, into)->n == 1u);
-
-    auto const second = watch(bob);
-    bob.cancel_wait();
-    settle();
-    BOOST_TEST(second->failed_with(asio::error::operation_aborted));
-
-    auto const third = watch(bob);
-    alice.close();
-    settle();
-    BOOST_TEST(third->succeeded());
-    BOOST_TEST(read(bob, into)->failed_with(asio::error::eof));
 }
 
 /// A stream written and read in pieces of random sizes arrives as it was sent.

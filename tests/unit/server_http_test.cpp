@@ -5,10 +5,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 BOOST_AUTO_TEST_SUITE(server_http)
 
@@ -187,6 +189,20 @@ BOOST_FIXTURE_TEST_CASE(a_request_may_come_before_an_upgrade, web_server) {
     peer.send_raw("GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + upgrade_request());
     BOOST_TEST(count(peer.raw(), "101 Switching Protocols") == 1u);
     BOOST_TEST(server.active_sessions().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_serves_only_so_many_requests) {
+    web_server world({.server = {.max_requests = 3}});
+    memory_peer peer(world);
+    peer.read_raw();
+    for (int i = 0; i < 2; ++i)
+        peer.send_raw("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    BOOST_TEST(peer.raw().find("Connection: close") == std::string::npos);
+    BOOST_TEST(world.server.connections() == 1u);
+    peer.send_raw("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    BOOST_TEST(count(peer.raw(), "200 OK") == 3u);
+    BOOST_TEST(count(peer.raw(), "Connection: close\r\n") == 1u);
+    BOOST_TEST(world.server.connections() == 0u);
 }
 
 // ---- Bodies -------------------------------------------------------------------------------------
@@ -394,6 +410,35 @@ BOOST_AUTO_TEST_CASE(beyond_the_limit_peers_wait_to_be_accepted) {
     memory_peer const fifth(world, "/ws", "192.0.2.5");
     BOOST_TEST(fifth.upgraded());
     BOOST_TEST(world.server.connections() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(one_address_cannot_take_all_connections) {
+    web_server world({.server = {.max_connections_per_address = 2}});
+    memory_peer first(world, "192.0.2.1"); // says nothing
+    memory_peer const second(world, "/ws", "::ffff:192.0.2.1");
+    memory_peer third(world, "192.0.2.1");
+    third.read_raw();
+    BOOST_TEST(third.closed_with().has_value());
+    BOOST_TEST(third.raw() == "");
+    BOOST_TEST(world.server.connections() == 2u);
+    BOOST_TEST(world.logged.size() == 1u);
+    BOOST_TEST(world.logged.front() == "too many connections from 192.0.2.1: 2 are allowed");
+    memory_peer const other(world, "/ws", "192.0.2.2");
+    BOOST_TEST(other.upgraded());
+
+    first.vanish();
+    memory_peer const again(world, "/ws", "192.0.2.1");
+    BOOST_TEST(again.upgraded());
+}
+
+BOOST_AUTO_TEST_CASE(where_all_have_one_address_it_has_no_limit) {
+    web_server world(
+        {.server = {.max_connections_per_address = 0}, .admission = {.max_concurrent = 2'000}});
+    std::vector<std::unique_ptr<memory_peer>> peers;
+    for (int i = 0; i < 1'500; ++i)
+        peers.push_back(std::make_unique<memory_peer>(world, "192.0.2.1"));
+    world.settle();
+    BOOST_TEST(world.server.connections() == 1'500u);
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_does_not_wait_for_room) {

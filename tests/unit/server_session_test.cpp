@@ -138,9 +138,35 @@ BOOST_AUTO_TEST_CASE(a_peer_that_speaks_while_it_waits_loses_its_place) {
     test_server world(with({.max_concurrent = 1}));
     memory_peer const inside(world, "/ws", loopback);
     memory_peer eager(world, "/ws", loopback);
+    memory_peer abrupt(world, "/ws", loopback);
     eager.send_raw(text_frame("let me in"));
+    BOOST_TEST(world.admission().queued() == 1u);
+    BOOST_TEST(eager.refused_with() == 400u);
+    abrupt.send_raw(text_frame("let me in"));
+    abrupt.vanish();
     BOOST_TEST(world.admission().queued() == 0u);
+    world.advance(1s); // for the answer to arrive
     BOOST_TEST(world.server.connections() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_lost_of_what_a_peer_says_as_its_turn_comes) {
+    bool refused = false;
+    bool served = false;
+    for (int turns = 0; turns < 40; ++turns) {
+        test_server world(with({.max_concurrent = 1}));
+        memory_peer inside(world, "/ws", loopback);
+        raw_peer eager(world);
+        eager.send_raw_after(turns, client_frame(0x89, "now?"));
+        inside.close();
+        if (eager.raw().starts_with("HTTP/1.1 400 ")) {
+            refused = true;
+        } else {
+            served = true;
+            BOOST_TEST((eager.frames().at(0) == server_frame{0xA, "now?"}));
+        }
+    }
+    BOOST_TEST(refused);
+    BOOST_TEST(served);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_queue_refuses_at_once) {
@@ -418,6 +444,42 @@ BOOST_AUTO_TEST_CASE(a_peer_that_neither_reads_nor_answers_the_close_is_gone_in_
     raw_peer const deaf(world, false);
     world.advance(1s);
     world.advance(4s);
+    BOOST_TEST(world.server.connections() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_reads_slowly_does_not_hold_the_close_up) {
+    auto o = with({.write_timeout = 5s, .close_timeout = 2s});
+    o.admission.max_concurrent = 1;
+    test_server world(std::move(o));
+    raw_peer slow(world, false);
+    memory_peer const next(world, "/ws", loopback);
+    for (int i = 0; i < 10; ++i)
+        world.broadcast(std::string(90'000, 'x'));
+    world.server.find_sessions([](auto const&) { return true; }).at(0).close({});
+    world.settle();
+    // One message in four seconds is in time for each of them, but not for all.
+    slow.read_raw(90'000);
+    world.advance(4s);
+    slow.read_raw(90'000);
+    world.advance(1s - 1ms);
+    BOOST_TEST(world.admission().active() == 1u);
+    BOOST_TEST(!next.upgraded());
+    world.advance(1ms);
+    BOOST_TEST(next.upgraded());
+    BOOST_TEST(world.server.connections() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_at_the_close_is_sent_to_a_peer_that_reads) {
+    test_server world(with({.write_timeout = 5s, .close_timeout = 2s}));
+    raw_peer slow(world, false);
+    for (int i = 0; i < 10; ++i)
+        world.broadcast(std::string(90'000, 'x'));
+    world.server.find_sessions([](auto const&) { return true; }).at(0).close(4010);
+    world.advance(5s - 1ms);
+    slow.read_raw();
+    BOOST_TEST(slow.frames().size() == 11u);
+    BOOST_TEST(slow.close_code() == 4010u);
+    world.advance(2s);
     BOOST_TEST(world.server.connections() == 0u);
 }
 

@@ -19,7 +19,7 @@ namespace detail {
 template <class S>
 concept own_stream = requires(S& stream) {
     stream.close();
-    stream.cancel_wait();
+    stream.shutdown();
     stream.peer_address();
 };
 

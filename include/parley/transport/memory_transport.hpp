@@ -53,7 +53,6 @@ struct memory_pipe {
     completion<error_code, std::size_t> reader;
     asio::const_buffer write_from;
     completion<error_code, std::size_t> writer;
-    completion<error_code> watcher; // waits for anything to read, without reading
 
     void pump() {
         if (writer && abandoned) writer(asio::error::broken_pipe, 0);
@@ -62,7 +61,6 @@ struct memory_pipe {
             bytes.append(static_cast<char const*>(write_from.data()), n);
             writer(error_code{}, n);
         }
-        if (watcher && (ended || !bytes.empty())) watcher(error_code{});
         if (!reader) return;
         if (!bytes.empty()) {
             auto const n = asio::buffer_copy(read_into, asio::buffer(bytes));
@@ -80,11 +78,14 @@ struct memory_pipe {
         pump();
     }
 
+    void cancel_read() {
+        if (reader) reader(asio::error::operation_aborted, 0);
+    }
+
     void abandon() {
         abandoned = true;
         bytes.clear();
-        if (reader) reader(asio::error::operation_aborted, 0);
-        if (watcher) watcher(asio::error::operation_aborted);
+        cancel_read();
         pump();
     }
 };
@@ -237,7 +238,8 @@ class memory_stream {
                 pipe->read_into = into;
                 pipe->reader = std::move(done);
                 pipe->pump();
-            });
+            },
+            [pipe = in_](asio::cancellation_type) { pipe->cancel_read(); });
     }
 
     template <class Buffers, class Token>
@@ -252,22 +254,6 @@ class memory_stream {
                 pipe->writer = std::move(done);
                 pipe->pump();
             });
-    }
-
-    /// Completes when the peer has sent something or has gone; reads nothing.
-    template <class Token>
-    auto async_wait_readable(Token&& token) {
-        return detail::initiate_completion<error_code>(
-            executor_, std::forward<Token>(token),
-            [pipe = in_](detail::completion<error_code> done) {
-                if (pipe->abandoned) return done(asio::error::bad_descriptor);
-                pipe->watcher = std::move(done);
-                pipe->pump();
-            });
-    }
-
-    void cancel_wait() {
-        if (in_->watcher) in_->watcher(asio::error::operation_aborted);
     }
 
     task<error_code> handshake() { co_return error_code{}; }

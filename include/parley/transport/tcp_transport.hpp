@@ -47,18 +47,6 @@ class tcp_stream {
         return socket_.async_write_some(buffers, std::forward<Token>(token));
     }
 
-    /// Completes when the peer has sent something or has gone; reads nothing.
-    template <class Token>
-    auto async_wait_readable(Token&& token) {
-        return socket_.async_wait(socket_type::wait_read, std::forward<Token>(token));
-    }
-
-    /// Ends a pending `async_wait_readable`.
-    void cancel_wait() {
-        error_code ignored;
-        socket_.cancel(ignored);
-    }
-
     /// Nothing to agree on before the first byte.
     task<error_code> handshake() { co_return error_code{}; }
 

@@ -41,18 +41,6 @@ class tls_stream {
         return next_->async_write_some(buffers, std::forward<Token>(token));
     }
 
-    /// Completes when bytes of any kind have come in, or the peer has gone; reads nothing.
-    template <class Token>
-    auto async_wait_readable(Token&& token) {
-        return next_->next_layer().async_wait(tcp_stream::socket_type::wait_read,
-                                              std::forward<Token>(token));
-    }
-
-    void cancel_wait() {
-        error_code ignored;
-        next_->next_layer().cancel(ignored);
-    }
-
     /// The TLS handshake. The caller bounds its time by closing the stream.
     task<error_code> handshake() {
         auto [ec] = co_await next_->async_handshake(next_type::server, asio::as_tuple(use_task));
