@@ -7,6 +7,7 @@
 ///     accept → transport handshake → HTTP head → route → identify → admission → 101
 ///            → conversation → close
 
+#include <parley/background.hpp>
 #include <parley/channel.hpp>
 #include <parley/concepts.hpp>
 #include <parley/detail/address_counts.hpp>
@@ -243,7 +244,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
     std::optional<alarm_type> accept_alarm; // room for one more connection, or a stop
     std::list<alarm_type> stop_alarms;      // everybody has gone; one for each who waits for it
     std::atomic<bool> awaited{false};       // somebody waits for connections to end
-    bool accepting = false;                 // this and the next are used on the first home only
+    std::list<background_context<policies_type>> background; // whatever runs beside connections
+    bool accepting = false; // this and the next are used on the first home only
     bool stopping = false;
 
     void log(severity level, std::string_view text) const {
@@ -265,6 +267,33 @@ struct basic_handshake_server<Conversation, Policies...>::core
         awaited = false;
         accepting = true;
         asio::co_spawn(homes.front(), accept_loop(this->shared_from_this()), asio::detached);
+        start_background(conversation);
+        start_background(policies.transport);
+        start_background(policies.admission);
+        start_background(policies.verifier);
+        start_background(policies.storage);
+        start_background(policies.audit);
+    }
+
+    /// Starts the background work of a policy that has any.
+    template <class Policy>
+    void start_background(Policy& policy) {
+        if constexpr (works_in_background<Policy, policies_type>) {
+            auto const context = background.emplace(background.end(), policies, homes.front());
+            asio::co_spawn(homes.front(), work(this->shared_from_this(), policy, context),
+                           asio::detached);
+        }
+    }
+
+    template <class Policy, class Context>
+    task<> work(core_ptr, Policy& policy, Context context) {
+        try {
+            co_await policy.run(*context);
+        } catch (...) {
+            log(severity::error, "background work failed: " + detail::exception_text());
+        }
+        background.erase(context);
+        notify_stops();
     }
 
     /// Lets go of everything that lives on the homes, which have ended.
@@ -348,6 +377,9 @@ struct basic_handshake_server<Conversation, Policies...>::core
             sessions.post_to_all([](channel_type& line) { line.cut_off(); });
             co_await bell->wait_until(no_deadline, gone);
         }
+        for (auto& context : background)
+            context.stop();
+        co_await bell->wait_until(no_deadline, [this] { return background.empty(); });
         stop_alarms.erase(bell);
     }
 

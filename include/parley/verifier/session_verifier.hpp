@@ -216,8 +216,9 @@ class session_verifier {
     /// The server's background work: sessions end on time, not when somebody happens to ask.
     template <class Context>
     task<> run(Context& context) {
-        while (co_await context.wait_until(end_expired())) {
-        }
+        bool running = true;
+        while (running)
+            running = co_await context.wait_until(end_expired());
         end_all();
     }
 
