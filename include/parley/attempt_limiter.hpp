@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,7 +27,8 @@ class attempt_limiter {
     struct options {
         std::size_t max_attempts = 30; ///< within a window; 0: no limit
         std::chrono::milliseconds window = std::chrono::minutes(1);
-        std::size_t max_addresses = 100'000; ///< remembered at once; beyond it the oldest is not
+        /// Remembered at once, at least 1; beyond it the one that began first is forgotten.
+        std::size_t max_addresses = 100'000;
     };
 
     attempt_limiter() : attempt_limiter(options{}) {}
@@ -38,48 +40,54 @@ class attempt_limiter {
         if (limits.max_attempts == 0) return std::nullopt;
         auto group = detail::address_group(address);
         std::scoped_lock lock(state_->mutex);
-        auto found = state_->windows.find(group);
-        if (found != state_->windows.end() && found->second.begin + limits.window <= now) {
-            state_->windows.erase(found);
-            found = state_->windows.end();
+        auto const over = [&](window const& one) { return one.begin + limits.window <= now; };
+        while (!state_->windows.empty() && over(state_->windows.front()))
+            state_->forget_oldest();
+        auto found = state_->by_group.find(group);
+        if (found == state_->by_group.end()) {
+            if (state_->windows.size() >= limits.max_addresses) state_->forget_oldest();
+            found = state_->begin_window(std::move(group), now);
         }
-        if (found == state_->windows.end()) {
-            make_room(now);
-            found = state_->windows.emplace(std::move(group), window{now, 0}).first;
-        }
-        if (found->second.attempts < limits.max_attempts) {
-            ++found->second.attempts;
+        auto& current = *found->second;
+        if (current.attempts < limits.max_attempts) {
+            ++current.attempts;
             return std::nullopt;
         }
-        auto const left = found->second.begin + limits.window - now;
+        auto const left = current.begin + limits.window - now;
         return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds{1});
     }
 
   private:
     struct window {
+        std::string group;
         time_point begin;
         std::size_t attempts;
     };
 
     struct state {
-        explicit state(options const& o) : limits(o) {}
+        using map_type = std::map<std::string_view, std::list<window>::iterator>;
 
-        options const limits;
+        explicit state(options const& o) : limits(o) {
+            limits.max_addresses = std::max<std::size_t>(limits.max_addresses, 1);
+        }
+
+        void forget_oldest() {
+            by_group.erase(windows.front().group);
+            windows.pop_front();
+        }
+
+        map_type::iterator begin_window(std::string group, time_point now) {
+            // Whoever asks took its `now` before the lock: another may have come in between.
+            auto const begin = windows.empty() ? now : std::max(now, windows.back().begin);
+            auto const at = windows.insert(windows.end(), {std::move(group), begin, 0});
+            return by_group.emplace(at->group, at).first;
+        }
+
+        options limits;
         std::mutex mutex;
-        std::map<std::string, window, std::less<>> windows;
+        std::list<window> windows; // oldest first, so that what is over is found without a search
+        map_type by_group;         // names are those in the windows
     };
-
-    /// Forgets what is over, and the oldest if that is not enough: seldom, and then many at once.
-    void make_room(time_point now) {
-        auto& windows = state_->windows;
-        if (windows.size() < state_->limits.max_addresses) return;
-        std::erase_if(windows, [&](auto const& one) {
-            return one.second.begin + state_->limits.window <= now;
-        });
-        if (windows.size() < state_->limits.max_addresses) return;
-        windows.erase(std::ranges::min_element(windows, {},
-                                               [](auto const& one) { return one.second.begin; }));
-    }
 
     std::shared_ptr<state> state_;
 };
