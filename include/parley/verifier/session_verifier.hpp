@@ -58,10 +58,13 @@ class login_session {
         return data_;
     }
 
-    /// The user is there: the session lasts another timeout from `now`.
-    void touch(time_point now) {
+    /// The user is there: the session lasts another timeout from `now`. False when it is too late:
+    /// what has ended or expired is not brought back.
+    bool touch(time_point now) {
         std::scoped_lock lock(mutex_);
+        if (!data_ || last_activity_ + timeout_ <= now) return false;
         last_activity_ = std::max(last_activity_, now);
+        return true;
     }
 
     /// When it ends if nothing happens.
@@ -71,7 +74,7 @@ class login_session {
     }
 
     /// While one of these lives, `ended` is called once, on any thread, when the session ends; at
-    /// once when it has. `ended` must be quick, and not use the session.
+    /// once when it has. `ended` must be quick, not throw, and not use the session.
     class watch {
       public:
         watch(std::shared_ptr<login_session> of, std::function<void()> ended)
@@ -154,8 +157,7 @@ class session_verifier {
     [[nodiscard]] result<identity> verify(credential token) const {
         auto const now = state_->limits.now();
         auto session = find(token);
-        if (!session || session->expires_at() <= now) return errc::credential_refused;
-        session->touch(now);
+        if (!session || !session->touch(now)) return errc::credential_refused;
         return session;
     }
 
