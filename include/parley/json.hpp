@@ -167,7 +167,7 @@ inline problem within(std::string_view segment, problem p) {
 
 /// The name in JSON of a struct's member.
 constexpr std::string_view json_name(std::string_view member) {
-    if (member.ends_with('_')) member.remove_suffix(1);
+    if (member.size() > 1 && member.ends_with('_')) member.remove_suffix(1);
     return member;
 }
 

@@ -26,11 +26,15 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <concepts>
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace parley {
@@ -51,12 +55,15 @@ concept aliased_message = requires {
 template <class M>
 concept routable = message<M> || aliased_message<M>;
 
-/// What a compiler complains of: its first error line names the handler and the message.
+/// What a compiler complains of: its first error line names the handler and the message, or the two
+/// messages.
 namespace errors {
 template <class Handler, class Message>
 struct handler_does_not_take_message;
 template <class Handler>
 struct handler_does_not_take_unroutable;
+template <class First, class Second>
+struct two_messages_go_by_one_name;
 } // namespace errors
 
 /// \tparam R is what every overload of a handler returns: a `task`, usually. Messages are passed by
@@ -81,12 +88,7 @@ class router {
     /// All names, sorted.
     static constexpr auto names() {
         std::array<std::string_view, count> all{};
-        auto at = all.begin();
-        boost::hana::for_each(boost::hana::tuple_t<Messages...>, [&](auto type) {
-            for (std::string_view name : names_of<typename decltype(type)::type>())
-                *at++ = name;
-        });
-        std::ranges::sort(all);
+        std::ranges::transform(sorted_names(), all.begin(), &named::text);
         return all;
     }
 
@@ -101,9 +103,39 @@ class router {
 
     static constexpr std::size_t count = (std::size_t{0} + ... + names_of<Messages>().size());
 
+    struct named {
+        std::string_view text;
+        std::size_t message; ///< which of `Messages`
+        auto operator<=>(named const&) const = default;
+    };
+
+    static constexpr auto sorted_names() {
+        std::array<named, count> all{};
+        auto at = all.begin();
+        std::size_t message = 0;
+        boost::hana::for_each(boost::hana::tuple_t<Messages...>, [&](auto type) {
+            for (std::string_view name : names_of<typename decltype(type)::type>())
+                *at++ = {name, message};
+            ++message;
+        });
+        std::ranges::sort(all);
+        return all;
+    }
+
+    template <std::size_t i>
+    using message_at = std::tuple_element_t<i, std::tuple<Messages...>>;
+
     static constexpr bool names_differ() {
-        auto const all = names();
-        return std::ranges::adjacent_find(all) == all.end();
+        constexpr auto all = sorted_names();
+        constexpr auto same = [](named const& a, named const& b) { return a.text == b.text; };
+        constexpr auto at = static_cast<std::size_t>(
+            std::ranges::distance(all.begin(), std::ranges::adjacent_find(all, same)));
+        if constexpr (at != count) {
+            using first = message_at<all[at].message>;
+            using second = message_at<all[at + 1].message>;
+            return sizeof(errors::two_messages_go_by_one_name<first, second>) != 0;
+        }
+        return true;
     }
 
     template <class Handler>
@@ -112,18 +144,20 @@ class router {
         R (*call)(std::string_view, boost::json::value const&, Handler&) = nullptr;
     };
 
+    /// By the overload that takes the name too, if there is one, else by one that does not.
     template <class Handler, class M>
-    static constexpr bool takes = requires(Handler& handler, M message, std::string_view name) {
-        requires requires {
-            { handler(std::move(message)) } -> std::same_as<R>;
-        } || requires {
-            { handler(std::move(message), name) } -> std::same_as<R>;
-        };
-    };
+    static constexpr bool takes() {
+        if constexpr (std::invocable<Handler&, M, std::string_view>) {
+            return std::same_as<std::invoke_result_t<Handler&, M, std::string_view>, R>;
+        } else if constexpr (std::invocable<Handler&, M>) {
+            return std::same_as<std::invoke_result_t<Handler&, M>, R>;
+        }
+        return false;
+    }
 
     template <class Handler, class M>
     static constexpr bool check() {
-        if constexpr (!takes<Handler, M>) {
+        if constexpr (!takes<Handler, M>()) {
             return sizeof(errors::handler_does_not_take_message<Handler, M>) != 0;
         }
         return true;
@@ -131,9 +165,9 @@ class router {
 
     template <class Handler>
     static constexpr bool takes_all() {
-        static_assert(names_differ(), "two messages go by one name");
+        static_assert(names_differ());
         static_assert((check<Handler, Messages>() && ...));
-        if constexpr (!takes<Handler, unroutable>) {
+        if constexpr (!std::is_invocable_r_v<R, Handler&, unroutable>) {
             return sizeof(errors::handler_does_not_take_unroutable<Handler>) != 0;
         }
         return true;
