@@ -13,7 +13,8 @@
 /// A member is a `std::string`, `bool`, integer, `double`, `std::chrono::milliseconds`, another
 /// such struct, a `std::optional` or `std::vector` of these, an opaque `boost::json::value` or
 /// `boost::json::object`, or any type with a `codec` of its own. Members of the JSON object that
-/// the struct does not have are ignored.
+/// the struct does not have are ignored. An underscore at the end of a member's name is not part of
+/// its name in JSON, so that a keyword can be one: `namespace_`.
 
 #include <parley/error.hpp>
 
@@ -165,11 +166,17 @@ inline problem within(std::string_view segment, problem p) {
     return p;
 }
 
+/// The name in JSON of a struct's member.
+constexpr std::string_view json_name(std::string_view member) {
+    if (member.size() > 1 && member.ends_with('_')) member.remove_suffix(1);
+    return member;
+}
+
 /// Calls `visit(name, accessor)` for the members of `T` in order, until one returns false.
 template <reflected T, class Visit>
 constexpr bool all_members(Visit visit) {
     return boost::hana::unpack(boost::hana::accessors<T>(), [&](auto... members) {
-        return (... && visit(std::string_view(boost::hana::first(members).c_str()),
+        return (... && visit(json_name(boost::hana::first(members).c_str()),
                              boost::hana::second(members)));
     });
 }

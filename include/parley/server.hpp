@@ -7,6 +7,7 @@
 ///     accept → transport handshake → HTTP head → route → identify → admission → 101
 ///            → conversation → close
 
+#include <parley/background.hpp>
 #include <parley/channel.hpp>
 #include <parley/concepts.hpp>
 #include <parley/detail/address_counts.hpp>
@@ -273,7 +274,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
     std::list<alarm_type> stop_alarms;      // everybody has gone; one for each who waits for it
     std::atomic<bool> started{false};       // and not yet stopped
     std::atomic<bool> awaited{false};       // somebody waits for connections to end
-    unsigned starts = 0;                    // like the next two, used on the first home only
+    std::list<background_context<policies_type>> background; // whatever runs beside connections
+    unsigned starts = 0; // like the next two, used on the first home only
     bool accepting = false;
     bool stopping = false;
 
@@ -298,6 +300,35 @@ struct basic_handshake_server<Conversation, Policies...>::core
         awaited = false;
         accepting = true;
         asio::co_spawn(homes.front().ex, accept_loop(this->shared_from_this()), asio::detached);
+        asio::post(homes.front().ex, [self = this->shared_from_this()] {
+            self->start_background(self->conversation);
+            self->start_background(self->policies.transport);
+            self->start_background(self->policies.admission);
+            self->start_background(self->policies.verifier);
+            self->start_background(self->policies.storage);
+            self->start_background(self->policies.audit);
+        });
+    }
+
+    /// Starts the background work of a policy that has any.
+    template <class Policy>
+    void start_background(Policy& policy) {
+        if constexpr (works_in_background<Policy, policies_type>) {
+            auto const& where = homes.front().ex;
+            auto const context = background.emplace(background.end(), policies, where);
+            asio::co_spawn(where, work(this->shared_from_this(), policy, context), asio::detached);
+        }
+    }
+
+    template <class Policy, class Context>
+    task<> work(core_ptr, Policy& policy, Context context) {
+        try {
+            co_await policy.run(*context);
+        } catch (...) {
+            log(severity::error, "background work failed: " + detail::exception_text());
+        }
+        background.erase(context);
+        notify_stops();
     }
 
     /// Lets go of everything that lives on the homes, which have ended.
@@ -372,10 +403,11 @@ struct basic_handshake_server<Conversation, Policies...>::core
         if (!listener) co_return;
         stopping = true;
         awaited = true;
+        auto const start = starts;
         listener->close();
         accept_alarm->notify();
         sessions.post_to_all([](channel_type& line) { line.request_stop(); });
-        auto const gone = [this, start = starts] {
+        auto const gone = [this, start] {
             return start != starts || (!accepting && sessions.connections() == 0);
         };
         auto const bell =
@@ -384,6 +416,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
             sessions.post_to_all([](channel_type& line) { line.cut_off(); });
             co_await bell->wait_until(no_deadline, gone);
         }
+        if (start == starts) {
+            for (auto& context : background)
+                context.stop();
+        }
+        auto const idle = [this, start] { return start != starts || background.empty(); };
+        co_await bell->wait_until(no_deadline, idle);
         stop_alarms.erase(bell);
         if (stopping) started = false; // unless somebody has started it again meanwhile
     }

@@ -115,6 +115,9 @@ class session {
         return channel_->close_requested();
     }
 
+    /// What everything of this session runs on.
+    [[nodiscard]] executor get_executor() const { return channel_->get_executor(); }
+
     /// The point in time after which a wait of `timeout` from now is over.
     [[nodiscard]] time_point deadline_after(std::chrono::milliseconds timeout) const {
         return channel_->now() + timeout;

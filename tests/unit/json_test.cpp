@@ -61,6 +61,10 @@ struct one_item {
 struct opaque {
     BOOST_HANA_DEFINE_STRUCT(opaque, (boost::json::value, data), (boost::json::object, details));
 };
+struct keywords {
+    BOOST_HANA_DEFINE_STRUCT(keywords, (std::string, namespace_), (std::optional<int>, class__),
+                             (std::optional<int>, _), (std::optional<int>, in_the_middle));
+};
 struct hand {
     BOOST_HANA_DEFINE_STRUCT(hand, (std::vector<suit>, cards));
 };
@@ -232,6 +236,17 @@ BOOST_AUTO_TEST_CASE(a_type_may_have_a_codec_of_its_own) {
     BOOST_TEST(fault<hand>(R"({"cards":["S","X"]})") ==
                "cards[1]: expected H or S, found the string \"X\"");
     BOOST_TEST(json::encode_text(hand{{suit::hearts}}) == R"({"cards":["H"]})");
+}
+
+BOOST_AUTO_TEST_CASE(an_underscore_at_the_end_of_a_name_is_not_in_the_json) {
+    auto const text = R"({"namespace":"clinic","class_":1,"_":2,"in_the_middle":3})";
+    auto const v = json::decode<keywords>(text).value();
+    BOOST_TEST(v.namespace_ == "clinic");
+    BOOST_TEST(v.class__.value() == 1); // only the last one
+    BOOST_TEST(v._.value() == 2);       // a name has to be left
+    BOOST_TEST(json::encode_text(v) == text);
+    BOOST_TEST(fault<keywords>(R"({"namespace_":"clinic"})") ==
+               "namespace: expected a string, found nothing");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_json_is_located) {

@@ -4,6 +4,8 @@
 /// \file
 /// The known name that someone most likely meant.
 
+#include <parley/detail/ascii.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <limits>
@@ -14,19 +16,6 @@
 #include <vector>
 
 namespace parley::detail {
-
-/// ASCII letters only, whatever the locale.
-constexpr char to_lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-constexpr char to_upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-}
-
-inline std::string to_lower(std::string s) {
-    std::transform(s.begin(), s.end(), s.begin(), [](char c) { return to_lower(c); });
-    return s;
-}
 
 /// How many characters must be put in, taken out or replaced to make `a` of `b`, case aside.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {
