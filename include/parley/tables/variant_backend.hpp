@@ -62,13 +62,13 @@ class variant_backend {
     using database_type = variant_database<Backends...>;
 
     template <class Backend>
-    explicit variant_backend(Backend one)
-        : type(one.type), one_(std::in_place_type<Backend>, std::move(one)) {}
+    explicit variant_backend(std::unique_ptr<Backend> one)
+        : type(one->type), one_(std::move(one)) {}
 
     std::string_view type; ///< that of the one it has
 
     task<outcome<std::shared_ptr<database_type>>> open(credentials const& who, operation_ptr op) {
-        return std::visit([&](auto& b) { return open_in(b, who, std::move(op)); }, one_);
+        return std::visit([&](auto& b) { return open_in(*b, who, std::move(op)); }, one_);
     }
 
   private:
@@ -81,7 +81,7 @@ class variant_backend {
             typename database_type::pointer(std::move(*opened)));
     }
 
-    std::variant<Backends...> one_;
+    std::variant<std::unique_ptr<Backends>...> one_;
 };
 
 } // namespace parley::tables
