@@ -57,7 +57,7 @@ template <class B>
 concept backend = requires(B& b, credentials const& who, operation_ptr op) {
     typename B::database_type;
     requires database<typename B::database_type>;
-    { B::type } -> std::convertible_to<std::string_view>; // "sqlite", "postgresql", "iris"
+    { b.type } -> std::convertible_to<std::string_view>; // "sqlite", "postgresql", "iris"
     { b.open(who, op) } -> std::same_as<task<outcome<std::shared_ptr<typename B::database_type>>>>;
 };
 

@@ -220,7 +220,7 @@ class http_api {
             {{"status", "ok"},
              {"version", options_.version},
              {"uptime", std::chrono::duration_cast<std::chrono::seconds>(up).count()},
-             {"backend", Backend::type},
+             {"backend", backend_.type},
              {"sessions", logins_.size()},
              {"connections", connections}});
     }

@@ -1,0 +1,216 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// The table editor while it runs: the server composed from its policies, and what is around it.
+
+#include "editor_parts.hpp"
+
+#include <examples/shared/log.hpp>
+#include <examples/shared/program.hpp>
+
+#include <parley/admission/per_address_admission.hpp>
+#include <parley/admission/rejecting_admission.hpp>
+#include <parley/server.hpp>
+#include <parley/tables/conversation.hpp>
+#include <parley/tables/http_api.hpp>
+
+#include <boost/asio/basic_signal_set.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace table_editor {
+
+namespace log = shared::log;
+
+/// One run of a table editor.
+template <class Transport>
+class editor {
+  public:
+    using conversation_type = parley::tables::conversation<any_backend>;
+    using verifier_type = parley::tables::login_verifier<any_backend>;
+    using admission_type = parley::per_address_admission<parley::rejecting_admission>;
+    using server_type =
+        parley::basic_handshake_server<conversation_type, Transport, admission_type, verifier_type>;
+
+    editor(editor_parts parts, Transport transport)
+        : parts_(std::move(parts)),
+          server_(server_options_of(parts_), conversation_of(parts_.config), std::move(transport),
+                  admission_of(parts_), verifier_of(parts_.config)) {
+        add_routes();
+    }
+
+    /// From start to stop. Returns the exit status.
+    int run() {
+        std::exception_ptr failure;
+        parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e) {
+            failure = std::move(e);
+            if (failure) io_.stop(); // nobody is left to end it in order
+        });
+        io_.run();
+        if (failure) std::rethrow_exception(failure);
+        return shared::exit_status::ok;
+    }
+
+  private:
+    template <class T = void>
+    using task = parley::task<T>;
+
+    static constexpr bool is_tls = !std::is_same_v<Transport, parley::tcp_transport>;
+
+    static parley::server_options server_options_of(editor_parts const& parts) {
+        parley::server_options options;
+        options.max_connections = parts.max_connections;
+        options.limits.max_message = 1024 * 1024;
+        options.limits.max_waiting_out = 32 * 1024 * 1024; // a page of large rows
+        options.limits.ping_interval = std::chrono::seconds(30);
+        options.log = [](parley::severity severity, std::string_view text) {
+            log::write(static_cast<log::level>(severity), "server", {{"message", text}});
+        };
+        return options;
+    }
+
+    static conversation_type conversation_of(parley::tables::configuration const& config) {
+        return conversation_type({.allowed_origins = config.session.allowedOrigins,
+                                  .close_mode = config.session.closeMode,
+                                  .command_timeout = config.database.commandTimeoutMs});
+    }
+
+    static admission_type admission_of(editor_parts const& parts) {
+        return admission_type(
+            {.max_per_address = 200},
+            parley::rejecting_admission({.max_concurrent = parts.max_connections}));
+    }
+
+    static verifier_type verifier_of(parley::tables::configuration const& config) {
+        return verifier_type({.timeout = std::chrono::seconds(config.session.timeout),
+                              .max_sessions = config.session.maxSessions});
+    }
+
+    void add_routes() {
+        auto const& session = parts_.config.session;
+        parley::tables::http_api<any_backend>::add_to(
+            server_, parts_.backend,
+            {.secure_cookies = is_tls || session.secureCookies,
+             .csrf = session.csrf,
+             .connect_timeout = parts_.config.database.connectTimeoutMs,
+             .attempts = {.max_attempts = session.maxAttemptsPerMinute},
+             .version = TABLE_EDITOR_VERSION});
+        server_.route(parley::http::verb::get, "/api/backend",
+                      [this](parley::http_request const&, parley::route_context) {
+                          return answer_backend();
+                      });
+        server_.route(parley::http::verb::get, "/*",
+                      [this](parley::http_request const& request, parley::route_context) {
+                          return answer_file(request);
+                      });
+    }
+
+    // ---- Its life, on the main thread -----------------------------------------------------------
+
+    task<> live() {
+        auto const& address = parts_.address;
+        auto const started = parts_.threads == 1 ? server_.start(io_, address)
+                                                 : server_.start(address, parts_.threads);
+        if (!started) {
+            throw shared::command_error(
+                shared::exit_status::bad,
+                "cannot listen on " + address.address().to_string() + " port " +
+                    std::to_string(address.port()) + ": " + started.error().message() +
+                    ".\nStop what uses it, or change server.port or server.host.");
+        }
+        log::info("ready", {{"address", address.address().to_string()},
+                            {"port", std::to_string(server_.port())},
+                            {"backend", parts_.backend.type},
+                            {"pid", std::to_string(::getpid())}});
+        parts_.on_ready(server_.port());
+        co_await wait_for_stop();
+        if (parts_.threads == 1) {
+            co_await server_.async_stop(parts_.grace);
+        } else {
+            server_.stop(parts_.grace);
+        }
+        log::info("stopped");
+    }
+
+    /// Returns when the editor is to stop.
+    task<> wait_for_stop() {
+        for (;;) {
+            int const signal = co_await signals_.async_wait(parley::use_task);
+            if (signal != SIGHUP) {
+                log::info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+                co_return;
+            }
+            reload();
+        }
+    }
+
+    void reload() {
+        if constexpr (requires(Transport & t) { t.reload(); }) {
+            try {
+                server_.policies().transport.reload();
+                log::info("certificate_reloaded");
+            } catch (std::exception const& e) {
+                log::error("certificate_not_reloaded",
+                           {{"message", e.what()}, {"effect", "the earlier one stays in use"}});
+            }
+        } else {
+            log::info("nothing_to_reload", {{"message", "there is no TLS certificate"}});
+        }
+    }
+
+    // ---- Routes ---------------------------------------------------------------------------------
+
+    /// What the page needs to know before anybody has logged in.
+    task<parley::http_response> answer_backend() {
+        boost::json::array servers;
+        for (auto const& server : parts_.config.database.servers)
+            servers.emplace_back(server);
+        if (parts_.config.database.type == "sqlite") {
+            servers.assign({parts_.config.server.host + ":" + std::to_string(server_.port())});
+        }
+        boost::json::object const body{{"type", parts_.backend.type},
+                                       {"servers", std::move(servers)}};
+        co_return parley::make_response(parley::http::status::ok, "application/json",
+                                        boost::json::serialize(body));
+    }
+
+    task<parley::http_response> answer_file(parley::http_request const& request) {
+        auto const path = parley::path_of(request);
+        if (path.starts_with("/api/") || path == "/ws") {
+            co_return parley::make_error_response(parley::http::status::not_found,
+                                                  "nothing is served here");
+        }
+        for (auto const& [prefix, files] : parts_.mounts) {
+            if (path == prefix) co_return redirect_to(prefix + "/");
+            if (path.starts_with(prefix + "/")) {
+                co_return files.respond(request, path.substr(prefix.size()));
+            }
+        }
+        co_return parts_.page.respond(request, path);
+    }
+
+    static parley::http_response redirect_to(std::string const& where) {
+        auto response =
+            parley::make_response(parley::http::status::permanent_redirect, "text/plain", {});
+        response.set(parley::http::field::location, where);
+        return response;
+    }
+
+    editor_parts parts_;
+    parley::asio::io_context io_{1};
+    parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,
+                                                              SIGHUP};
+    server_type server_;
+};
+
+} // namespace table_editor

@@ -1,0 +1,150 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "setup.hpp"
+
+#include <examples/shared/program.hpp>
+
+#include <parley/config.hpp>
+#include <parley/crypto/password_hash.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace table_editor {
+
+namespace tables = parley::tables;
+using shared::command_error;
+
+namespace {
+
+/// The page needs nothing else; Content-Security-Policy 3.
+constexpr auto strict_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
+
+[[noreturn]] void refuse(std::string const& text) {
+    throw command_error(shared::exit_status::usage, text);
+}
+
+/// The folder of the page that comes with the program: installed beside it, or where it was built.
+std::filesystem::path own_page() {
+    namespace fs = std::filesystem;
+    std::error_code ec;
+    auto const program = fs::read_symlink("/proc/self/exe", ec);
+    auto const installed = program.parent_path().parent_path() / "share/table-editor/web";
+    return fs::is_directory(installed, ec) ? installed : fs::path(TABLE_EDITOR_WEB);
+}
+
+parley::static_files load_page(std::filesystem::path const& root, std::string const& policy,
+                               std::string_view member) {
+    auto loaded = parley::static_files::load({.root = root, .content_security_policy = policy});
+    if (!loaded) refuse(std::string(member) + ": " + loaded.error().text());
+    return std::move(*loaded);
+}
+
+/// Checks a name and a password against the configuration. Takes as long for a name that is not
+/// there.
+auto user_check(std::vector<tables::user_section> users) {
+    return [users = std::move(users), decoy = parley::hash_password("")](
+               std::string_view username, std::string_view password) {
+        auto const found = std::ranges::find(users, username, &tables::user_section::username);
+        bool const known = found != users.end();
+        return parley::matches_password(password, known ? found->passwordHash : decoy) && known;
+    };
+}
+
+any_backend make_backend(tables::database_section const& database) {
+    if (database.type == "postgresql") {
+        return any_backend(
+            std::make_unique<tables::postgresql_backend>(tables::postgresql_backend::options{
+                .servers = database.servers,
+                .sslmode = database.sslMode,
+                .connect_timeout = database.connectTimeoutMs,
+                .max_connections = database.maxConnectionsPerSession,
+                .idle_timeout = database.idleTimeoutMs}));
+    }
+    if (database.type == "iris") {
+        return any_backend(
+            std::make_unique<tables::atelier_backend>(tables::atelier_backend::options{
+                .servers = database.servers, .ca_file = database.caFile}));
+    }
+    return any_backend(std::make_unique<tables::sqlite_backend>(
+        tables::sqlite_backend::options{.folder = database.folder,
+                                        .users = user_check(database.users),
+                                        .max_connections = database.maxConnectionsPerSession,
+                                        .idle_timeout = database.idleTimeoutMs}));
+}
+
+/// What no single member's rule can say.
+void check(tables::configuration const& config) {
+    auto const& database = config.database;
+    if (database.type == "sqlite") {
+        if (!std::filesystem::is_directory(database.folder)) {
+            refuse("database.folder: expected a folder with SQLite databases, found nothing at " +
+                   database.folder + ".\nMake it, or name another.");
+        }
+        if (database.users.empty()) {
+            refuse("database.users: expected at least one user, found none.\nMake a hash with "
+                   "`table-editor hash-password` and add "
+                   R"({"username": "...", "passwordHash": "..."}.)");
+        }
+        for (std::size_t i = 0; i < database.users.size(); ++i) {
+            if (parley::is_password_hash(database.users[i].passwordHash)) continue;
+            refuse("database.users[" + std::to_string(i) +
+                   "].passwordHash: expected what `table-editor hash-password` prints");
+        }
+    } else if (database.servers.empty()) {
+        refuse("database.servers: expected at least one \"host:port\" that users may connect to, "
+               "found none");
+    }
+    for (auto const& mount : config.web.mounts) {
+        if (mount.prefix.starts_with('/') && mount.prefix.size() > 1 &&
+            !mount.prefix.ends_with('/')) {
+            continue;
+        }
+        refuse("web.mounts: expected a prefix like \"/webview\", found \"" + mount.prefix + "\"");
+    }
+}
+
+} // namespace
+
+parley::loaded_config<tables::configuration> load_configuration(std::filesystem::path const& path) {
+    auto environment = parley::environment();
+    if (auto const* timeout = std::getenv("SESSION_TIMEOUT")) {
+        environment.insert(environment.begin(),
+                           "TABLE_EDITOR_SESSION__TIMEOUT=" + std::string(timeout));
+    }
+    auto loaded =
+        parley::load_config_file<tables::configuration>(path, environment, tables::env_prefix);
+    if (loaded.config) return loaded;
+    std::string text;
+    for (auto const& problem : loaded.report.problems)
+        text += (text.empty() ? "" : "\n") + problem.text();
+    if (!std::filesystem::exists(path)) {
+        text += "\n`table-editor init` writes a configuration to begin with.";
+    }
+    refuse(text);
+}
+
+editor_parts make_parts(tables::configuration config) {
+    check(config);
+    auto const policy = config.web.contentSecurityPolicy.empty() ? std::string(strict_policy)
+                                                                 : config.web.contentSecurityPolicy;
+    auto page = config.web.root.empty() ? load_page(own_page(), policy, "the program's page")
+                                        : load_page(config.web.root, policy, "web.root");
+    std::vector<std::pair<std::string, parley::static_files>> mounts;
+    for (auto const& mount : config.web.mounts)
+        mounts.emplace_back(mount.prefix, load_page(mount.root, policy, "web.mounts"));
+    auto address = shared::resolve(config.server.host, config.server.port);
+    auto backend = make_backend(config.database);
+    return {std::move(config),          std::move(address),
+            std::move(backend),         std::move(page),
+            std::move(mounts),          1,
+            shared::raise_file_limit(), std::chrono::seconds(5)};
+}
+
+} // namespace table_editor
