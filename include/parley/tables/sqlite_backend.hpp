@@ -398,7 +398,7 @@ class sqlite_backend {
         std::function<bool(std::string_view username, std::string_view password)> users;
         /// The names, `host:port`, under which clients may connect; any, when there are none. They
         /// mean nothing else: the databases are files.
-        std::vector<std::string> servers;
+        std::vector<std::string> servers = {};
         std::size_t max_connections = 4; ///< of each session
         std::size_t max_waiting = 100;   ///< operations of a session that wait for one
         std::chrono::milliseconds idle_timeout = std::chrono::minutes(1);
@@ -406,7 +406,7 @@ class sqlite_backend {
         std::chrono::milliseconds busy_timeout = std::chrono::seconds(5);
         /// The most that a page may be, as JSON, and a value, as stored.
         std::size_t max_page_bytes = 16 * 1024 * 1024;
-        blocking_pool::options threads;
+        blocking_pool::options threads = {};
     };
 
     explicit sqlite_backend(options o)
