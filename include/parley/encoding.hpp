@@ -20,6 +20,8 @@ namespace detail {
 
 inline constexpr std::string_view base64url_digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+inline constexpr std::string_view base64_digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 inline constexpr std::string_view hex_digits = "0123456789abcdef";
 
 inline constexpr std::uint8_t not_a_digit = 0xff;
@@ -35,6 +37,7 @@ consteval std::array<std::uint8_t, 256> digit_values(std::string_view digits) {
 }
 
 inline constexpr auto base64url_values = digit_values(base64url_digits);
+inline constexpr auto base64_values = digit_values(base64_digits);
 inline constexpr auto hex_values = digit_values(hex_digits);
 
 /// Regroups bits, most significant first, from items of `From` bits to items of `To` bits, which it
@@ -89,6 +92,34 @@ inline std::string to_base64url(std::span<std::uint8_t const> bytes) {
 /// that are not zero.
 inline std::optional<std::vector<std::uint8_t>> from_base64url(std::string_view text) {
     auto digits = detail::read_digits(text, detail::base64url_values);
+    if (!digits) return std::nullopt;
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(text.size() * 3 / 4);
+    auto rest = detail::regroup<6, 8>(*digits, [&](std::uint8_t byte) { bytes.push_back(byte); });
+    if (rest.count >= 6 || rest.bits != 0) return std::nullopt;
+    return bytes;
+}
+
+/// Appends `bytes` to `out` as base64 with padding (RFC 4648 §4).
+inline void append_base64(std::string& out, std::span<std::uint8_t const> bytes) {
+    out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
+    auto rest = detail::regroup<8, 6>(
+        bytes, [&](std::uint8_t digit) { out += detail::base64_digits[digit]; });
+    if (rest.count == 0) return;
+    out += detail::base64_digits[rest.bits << (6 - rest.count)];
+    out.append(rest.count == 4 ? 1 : 2, '=');
+}
+
+/// The bytes that `append_base64` would write as `text`; nothing when there are none: a character
+/// outside the alphabet, padding that is missing or too much, or unused bits that are not zero.
+inline std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text) {
+    if (text.size() % 4 != 0) return std::nullopt;
+    std::size_t padding = 0;
+    while (padding < 2 && text.ends_with('=')) {
+        text.remove_suffix(1);
+        ++padding;
+    }
+    auto digits = detail::read_digits(text, detail::base64_values);
     if (!digits) return std::nullopt;
     std::vector<std::uint8_t> bytes;
     bytes.reserve(text.size() * 3 / 4);

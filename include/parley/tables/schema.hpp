@@ -25,7 +25,7 @@ enum class value_kind {
     other,   ///< a string: text, dates, times, and whatever else there is
 };
 
-/// One column. All but `kind` is on the wire, under these names.
+/// One column. All but the last two are on the wire, under these names.
 struct column {
     std::string name;
     std::string dataType; ///< as the database calls it
@@ -36,6 +36,7 @@ struct column {
     std::optional<bool> readOnly;          ///< identity and generated columns: true, else empty
     std::optional<bool> isPrimaryKey;      ///< true, or empty
     value_kind kind = value_kind::other;
+    int key_position = 0; ///< 1 for the first column of the primary key, and so on; 0 if not known
 };
 
 /// One table, as its database describes it. Nothing but the names in here, quoted, becomes an
