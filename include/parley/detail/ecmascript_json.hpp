@@ -80,13 +80,24 @@ inline void append_escape(std::string& out, char c) {
     }
 }
 
+/// Appends `text` as a JSON string, made well-formed as by `to_well_formed`.
 inline void append_json_string(std::string& out, std::string_view text) {
+    auto const is_plain = [](char c) { return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\'; };
     out += '"';
-    for (char c : to_well_formed(text)) {
-        if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20)
-            append_escape(out, c);
+    while (!text.empty()) {
+        auto const plain = static_cast<std::size_t>(
+            std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+        out.append(text.substr(0, plain));
+        text.remove_prefix(plain);
+        if (text.empty()) break;
+        std::size_t const length = utf8_sequence_length(text);
+        if (length == 0)
+            out += "\xEF\xBF\xBD";
+        else if (length > 1 || text.front() == '\x7F')
+            out.append(text.substr(0, length));
         else
-            out += c;
+            append_escape(out, text.front());
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     out += '"';
 }

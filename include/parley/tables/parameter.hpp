@@ -210,9 +210,9 @@ outcome<parameter> to_new_value(column const& c, boost::json::value const& value
     if (c.kind == value_kind::boolean) return detail::to_boolean(c, value);
     if (c.kind == value_kind::binary) return detail::to_bytes(c, value);
 
-    // Only SQLite has columns without a type, where a number stays one.
-    if (c.dataType.empty() && value.is_int64()) return parameter(value.get_int64());
-    if (c.dataType.empty() && value.is_double()) return parameter(value.get_double());
+    // SQLite's columns without a type, where a number stays one.
+    if (c.dataType == "ANY" && value.is_int64()) return parameter(value.get_int64());
+    if (c.dataType == "ANY" && value.is_double()) return parameter(value.get_double());
     auto text = scalar_text(value);
     if (c.kind == value_kind::decimal) {
         if (!text || value.is_bool() ||

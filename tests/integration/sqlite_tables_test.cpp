@@ -1,0 +1,289 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <parley/tables/sqlite_backend.hpp>
+
+#include "../support/sqlite.hpp"
+#include "../support/tables_suite.hpp"
+#include "../support/temporary_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+
+using namespace parley;
+using namespace parley::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct world {
+    using backend_type = sqlite_backend;
+    static constexpr char const* schema = "main";
+    static constexpr char const* blob = "blob";
+    static constexpr char const* real = "real";
+    static constexpr char const* boolean = "boolean";
+
+    temporary_directory directory;
+    std::filesystem::path path = directory / "shop.db";
+    raw_database raw{path};
+    sqlite_backend backend{options()};
+
+    sqlite_backend::options options() {
+        return {
+            .folder = directory.path(),
+            .users = [](std::string_view user,
+                        std::string_view password) { return user == "ann" && password == "pw"; },
+            .servers = {"files:1"}};
+    }
+    static credentials who() {
+        credentials c;
+        c.host = "files";
+        c.port = 1;
+        c.ns = "shop.db";
+        c.username = "ann";
+        c.password = secret("pw");
+        return c;
+    }
+
+    /// Past SOCI, whose parser takes a colon in a name for a parameter.
+    void execute(std::string const& sql) {
+        auto* const db =
+            static_cast<soci::sqlite3_session_backend*>(raw.session().get_backend())->conn_;
+        char* error = nullptr;
+        sqlite_api::sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error);
+        BOOST_TEST_REQUIRE(!error, sql << ": " << error);
+    }
+    static std::string numbers(int n) {
+        return "WITH RECURSIVE counting(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counting "
+               "WHERE i < " +
+               std::to_string(n) + ") SELECT i FROM counting";
+    }
+    static std::string bytes(std::string const& hex) { return "x'" + hex + '\''; }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(sqlite_tables, world)
+
+BOOST_AUTO_TEST_CASE(lists_namespaces_and_tables) {
+    check_listing(*this);
+}
+BOOST_AUTO_TEST_CASE(describes_columns) {
+    check_description(*this);
+}
+BOOST_AUTO_TEST_CASE(pages_and_sorts) {
+    check_paging(*this);
+}
+BOOST_AUTO_TEST_CASE(filters) {
+    check_filters(*this);
+}
+BOOST_AUTO_TEST_CASE(changes_rows) {
+    check_changes(*this);
+}
+BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
+    check_refusals(*this);
+}
+BOOST_AUTO_TEST_CASE(changes_one_row_or_none) {
+    check_compound_keys(*this);
+}
+BOOST_AUTO_TEST_CASE(tables_and_columns_may_be_called_anything) {
+    check_hostile_names(*this);
+}
+BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
+    check_values(*this);
+    check_round_trip(*this, "blob", {"x''", "x'00'", "x'FF00FF'", "'text'", "NULL"});
+    check_round_trip(*this, "", {"1", "1.5", "'1'", "'text'", "9007199254740993", "NULL"});
+    check_round_trip(*this, "date", {"'2026-01-01'", "2460676.5", "1735689600"});
+    check_round_trip(*this, "real", {"9e999", "-9e999"});
+    check_keys(*this, "blob", {"x'00FF'", "'text'", "5", "x''"});
+    check_keys(*this, "", {"'a'", "1", "1.5", "NULL"});
+}
+BOOST_AUTO_TEST_CASE(values_are_json) {
+    check_json(*this);
+}
+BOOST_AUTO_TEST_CASE(lets_in_whoever_has_the_password) {
+    check_credentials(*this);
+}
+BOOST_AUTO_TEST_CASE(a_million_rows) {
+    check_a_million_rows(*this);
+}
+BOOST_AUTO_TEST_CASE(operations_wait_for_a_connection) {
+    check_waiting(*this);
+}
+BOOST_AUTO_TEST_CASE(concurrent_changes_conflict) {
+    check_concurrent_changes(*this);
+}
+
+// ---- What is SQLite's only ----------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(old_values_of_another_type_than_their_column) {
+    execute("CREATE TABLE loose (id integer PRIMARY KEY, i integer, d decimal, b boolean, t text, "
+            "p blob)");
+    execute("INSERT INTO loose VALUES (1, 'abc', 'n/a', 7, x'FF', 5), "
+            "(2, 1.5, 0.1, 'yes', CAST(x'FF41' AS text), 1.5)");
+    editor<world> e(*this, "loose");
+    BOOST_TEST(e.read()->rows ==
+               R"([{"id":1,"i":"abc","d":"n/a","b":7,"t":"/w==","p":5},)"
+               "{\"id\":2,\"i\":1.5,\"d\":\"0.1\",\"b\":\"yes\",\"t\":\"\xEF\xBF\xBD"
+               "A\",\"p\":1.5}]");
+    BOOST_TEST(code_of(e.update(1, "i", "abc", 1)) == "success");
+    BOOST_TEST(code_of(e.update(1, "d", "n/a", "1.50")) == "success");
+    BOOST_TEST(code_of(e.update(1, "b", 7, true)) == "success");
+    BOOST_TEST(code_of(e.update(1, "t", "/w==", "text")) == "success");
+    BOOST_TEST(code_of(e.update(1, "p", 5, "AA==")) == "success");
+    BOOST_TEST(code_of(e.update(2, "p", 1.5, nullptr)) == "success");
+    BOOST_TEST(code_of(e.update(2, "i", 1.5, nullptr)) == "success");
+    BOOST_TEST(code_of(e.update(2, "b", "yes", false)) == "success");
+    BOOST_TEST(code_of(e.update(2, "t",
+                                "\xEF\xBF\xBD"
+                                "A",
+                                "")) == "success");
+    BOOST_TEST(e.read()->rows == R"([{"id":1,"i":1,"d":"1.5","b":true,"t":"text","p":"AA=="},)"
+                                 R"({"id":2,"i":null,"d":"0.1","b":false,"t":"","p":null}])");
+}
+
+BOOST_AUTO_TEST_CASE(the_key_of_a_row_may_be_left_out) {
+    execute("CREATE TABLE pets (id integer PRIMARY KEY, name text)");
+    editor<world> e(*this, "pets");
+    BOOST_TEST(e.schema.columns[0].nullable);
+    BOOST_TEST(!e.schema.columns[0].readOnly.has_value());
+    BOOST_TEST(code_of(e.insert({"name"}, {"cat"})) == "success");
+    BOOST_TEST(code_of(e.insert({"id", "name"}, {nullptr, "dog"})) == "success");
+    BOOST_TEST(code_of(e.insert({"id", "name"}, {7, "fish"})) == "success");
+    BOOST_TEST(e.values("id") == "1 2 7");
+    BOOST_TEST(code_of(e.insert({}, {})) == "success");
+}
+
+BOOST_AUTO_TEST_CASE(text_beyond_ascii_is_matched_whatever_its_case) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text)");
+    execute("INSERT INTO t VALUES (1, 'Äpfel'), (2, 'ПРИВЕТ')");
+    editor<world> e(*this, "t");
+    BOOST_TEST(e.values("id", {.filters = {{"v", "äPF*"}}, .sort = {}}) == "1");
+    BOOST_TEST(e.values("id", {.filters = {{"v", "привет"}}, .sort = {}}) == "2");
+}
+
+BOOST_AUTO_TEST_CASE(namespaces_are_databases_of_the_folder_only) {
+    temporary_directory elsewhere;
+    raw_database(elsewhere / "other.db").execute("CREATE TABLE t (a)");
+    std::filesystem::create_symlink(elsewhere / "other.db", directory / "outside.db");
+    std::filesystem::create_symlink(path, directory / "inside.db");
+    std::filesystem::create_directory(directory / "directory.db");
+    std::filesystem::copy_file(path, directory / ".hidden.db");
+    execute("CREATE TABLE t (a integer)");
+    std::filesystem::copy_file(path, directory / "odd \"name\" % # ? :x.sqlite3");
+    execute("PRAGMA journal_mode = WAL");
+    execute("INSERT INTO t VALUES (1)");
+    auto const db = *wait_for(backend.open(who(), within()));
+
+    BOOST_TEST((*wait_for(db->namespaces(within())) ==
+                std::vector<std::string>{"inside.db", "odd \"name\" % # ? :x.sqlite3", "shop.db"}));
+    BOOST_TEST(wait_for(db->tables("odd \"name\" % # ? :x.sqlite3", within()))->size() == 1u);
+    auto const away = std::filesystem::path(elsewhere / "other.db").native();
+    for (auto const& name :
+         {std::string("outside.db"), std::string("directory.db"), std::string(".hidden.db"),
+          std::string("shop.db-wal"), std::string("shop.db-shm"), std::string(), away,
+          "../" + elsewhere.path().filename().native() + "/other.db", std::string("./shop.db"),
+          std::string("shop.db\0", 8), std::string("shop"), std::string(".."),
+          std::string("file:shop.db"), std::string("new.db"), std::string(5000, 'x') + ".db"}) {
+        BOOST_TEST(code_of(wait_for(db->tables(name, within()))) == "NOT_FOUND", name);
+    }
+    // Nothing was made.
+    BOOST_TEST(!std::filesystem::exists(directory / "new.db"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_no_database_is_refused) {
+    std::ofstream(directory / "text.db") << std::string(5000, 'x');
+    auto w = who();
+    w.ns = "text.db";
+    BOOST_TEST(code_of(wait_for(backend.open(w, within()))) == "UNREACHABLE");
+    auto const db = *wait_for(backend.open(who(), within()));
+    BOOST_TEST(code_of(wait_for(db->tables("text.db", within()))) == "DATABASE_ERROR");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_takes_the_place_of_another_is_opened_anew) {
+    execute("CREATE TABLE pets (id integer PRIMARY KEY)");
+    editor<world> e(*this, "pets");
+    raw_database(directory / "new").execute("CREATE TABLE pets (id integer PRIMARY KEY)");
+    std::filesystem::rename(directory / "new", path);
+    BOOST_TEST(code_of(e.insert({"id"}, {1})) == "success");
+    BOOST_TEST(raw_database(path).number("SELECT count(*) FROM pets") == 1);
+    std::filesystem::remove(path);
+    BOOST_TEST(code_of(e.insert({"id"}, {2})) == "NOT_FOUND");
+    BOOST_TEST(!std::filesystem::exists(path));
+}
+
+BOOST_AUTO_TEST_CASE(another_writer_is_waited_for_until_the_deadline) {
+    execute("CREATE TABLE pets (id integer PRIMARY KEY)");
+    editor<world> e(*this, "pets");
+    execute("BEGIN IMMEDIATE");
+    new_row const row{{"id"}, {1}};
+    BOOST_TEST(code_of(wait_for(e.db->insert_row(e.schema, row, within(100ms)))) == "TIMED_OUT");
+    std::jthread const other([&] {
+        std::this_thread::sleep_for(100ms);
+        execute("COMMIT");
+    });
+    BOOST_TEST(code_of(wait_for(e.db->insert_row(e.schema, row, within()))) == "success");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_that_has_changed_is_to_be_selected_again) {
+    execute("CREATE TABLE pets (id integer PRIMARY KEY, name text)");
+    execute("INSERT INTO pets VALUES (1, 'name')");
+    editor<world> e(*this, "pets");
+    BOOST_TEST(code_of(e.read()) == "success");
+    execute("ALTER TABLE pets RENAME COLUMN name TO title");
+    BOOST_TEST(code_of(e.read()) == "NOT_FOUND");
+    BOOST_TEST(code_of(e.update(1, "name", "name", "x")) == "NOT_FOUND");
+    e.select("pets");
+    BOOST_TEST(e.read()->rows == R"([{"id":1,"title":"name"}])");
+    execute("DROP TABLE pets");
+    BOOST_TEST(code_of(e.erase(1)) == "NOT_FOUND");
+}
+
+BOOST_AUTO_TEST_CASE(a_page_is_bounded) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text)");
+    execute("INSERT INTO t SELECT i, hex(zeroblob(500000)) FROM (" + numbers(20) + ")");
+    editor<world> e(*this, "t");
+    BOOST_TEST(code_of(e.read()) == "INVALID_INPUT");
+    BOOST_TEST(code_of(e.read({.page_size = 5, .filters = {}, .sort = {}})) == "success");
+    execute("INSERT INTO t VALUES (0, zeroblob(20000000))");
+    BOOST_TEST(code_of(e.read({.page_size = 5, .filters = {}, .sort = {}})) == "INVALID_INPUT");
+}
+
+BOOST_AUTO_TEST_CASE(triggers_and_rules_have_their_say) {
+    execute("CREATE TABLE pets (id integer PRIMARY KEY, name text COLLATE nocase, "
+            "shout text AS (upper(name)), UNIQUE (name) ON CONFLICT IGNORE) ");
+    execute("CREATE TRIGGER t BEFORE UPDATE ON pets WHEN NEW.name = 'snake' "
+            "BEGIN SELECT RAISE(ABORT, 'no snakes here'); END");
+    execute("INSERT INTO pets VALUES (1, 'cat')");
+    editor<world> e(*this, "pets");
+    BOOST_TEST(message_of(e.update(1, "name", "cat", "snake")) ==
+               "The table refuses this: no snakes here");
+    BOOST_TEST(code_of(e.insert({"name"}, {"CAT"})) == "CONSTRAINT_VIOLATED");
+    BOOST_TEST(code_of(e.update(1, "shout", "CAT", "DOG")) == "INVALID_INPUT");
+    // What a collation takes for equal is a change nevertheless.
+    BOOST_TEST(code_of(e.update(1, "name", "CAT", "x")) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(1, "name", "cat", "Cat")) == "success");
+    BOOST_TEST(e.values("shout") == "CAT");
+}
+
+BOOST_AUTO_TEST_CASE(sessions_end_with_operations_under_way) {
+    make_numbers(*this, 300'000);
+    asio::io_context io(1);
+    auto const op = within();
+    {
+        editor<world> e(*this, "numbers");
+        auto const request = slow_request();
+        asio::co_spawn(io, e.db->read_page(e.schema, request, op),
+                       [](std::exception_ptr, outcome<page> const& o) {
+                           BOOST_TEST(code_of(o) == "CANCELLED");
+                       });
+        io.poll();
+    }
+    op->cancel();
+    io.run();
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,156 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include <parley/encoding.hpp>
+#include <parley/tables/json_cell.hpp>
+#include <parley/tables/sqlite_types.hpp>
+#include <parley/tables/wildcard.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+using namespace parley;
+using namespace parley::tables;
+
+namespace {
+
+bool matches(char const* pattern, std::string_view text) {
+    return wildcard_pattern(pattern).matches(text);
+}
+
+column of_type(std::string declared) {
+    column c;
+    set_sqlite_type(c, std::move(declared));
+    return c;
+}
+
+std::string base64(std::string_view text) {
+    std::string out;
+    append_base64(out, {reinterpret_cast<std::uint8_t const*>(text.data()), text.size()});
+    return out;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(tables_parts)
+
+BOOST_AUTO_TEST_CASE(a_pattern_matches_the_whole_text_case_aside) {
+    BOOST_TEST(matches("cat", "Cat"));
+    BOOST_TEST(!matches("cat", "cats"));
+    BOOST_TEST(!matches("cat", "ca"));
+    BOOST_TEST(matches("", ""));
+    BOOST_TEST(!matches("", "x"));
+    BOOST_TEST(matches("ÄÖÜ straße", "äöü STRAßE"));
+    BOOST_TEST(matches("ΣΑΣ", "σας"));
+    BOOST_TEST(matches("ПРИВЕТ", "привет"));
+}
+
+BOOST_AUTO_TEST_CASE(wildcards_are_characters) {
+    BOOST_TEST(matches("*", ""));
+    BOOST_TEST(matches("**", "anything"));
+    BOOST_TEST(matches("c*t", "ct"));
+    BOOST_TEST(matches("c*t", "C at t"));
+    BOOST_TEST(!matches("c*t", "cats"));
+    BOOST_TEST(matches("*a*b*", "xxaxxbxx"));
+    BOOST_TEST(!matches("*a*b*", "xxbxxaxx"));
+    BOOST_TEST(matches("?", "表"));
+    BOOST_TEST(matches("??", "🐈x"));
+    BOOST_TEST(!matches("?", ""));
+    BOOST_TEST(matches("a?c*", "abcdef"));
+    BOOST_TEST(matches("*ab", "aab"));
+    BOOST_TEST(matches("*aab", "aaaab"));
+    BOOST_TEST(matches("?", "\xFF"));
+}
+
+BOOST_AUTO_TEST_CASE(all_else_is_literal) {
+    BOOST_TEST(matches("100%", "100%"));
+    BOOST_TEST(!matches("100%", "100 euros"));
+    BOOST_TEST(!matches("a_c", "abc"));
+    BOOST_TEST(matches("\\*", "\\anything"));
+    BOOST_TEST(matches("[a]", "[a]"));
+}
+
+BOOST_AUTO_TEST_CASE(a_hostile_pattern_takes_no_longer_than_the_product_of_the_lengths) {
+    std::string pattern;
+    for (int i = 0; i < 200; ++i)
+        pattern += "*a";
+    BOOST_TEST(!matches((pattern + "b").c_str(), std::string(20'000, 'a')));
+}
+
+BOOST_AUTO_TEST_CASE(declared_types_have_kinds) {
+    for (auto type : {"INTEGER", "int", "BIGINT(20)", "UNSIGNED BIG INT", "Int8"})
+        BOOST_TEST((of_type(type).kind == value_kind::integer), type);
+    for (auto type : {"REAL", "DOUBLE PRECISION", "float(24)"})
+        BOOST_TEST((of_type(type).kind == value_kind::real), type);
+    for (auto type : {"DECIMAL(10,2)", "numeric"})
+        BOOST_TEST((of_type(type).kind == value_kind::decimal), type);
+    for (auto type : {"BOOLEAN", "bool"})
+        BOOST_TEST((of_type(type).kind == value_kind::boolean), type);
+    for (auto type : {"BLOB", "varbinary(16)"})
+        BOOST_TEST((of_type(type).kind == value_kind::binary), type);
+    // What SQLite takes for whole numbers, since "INT" is in their names, and what is anything.
+    for (auto type : {"POINT", "INTERVAL", "TEXT", "VARCHAR(20)", "DATE", "JSON", "", "weird ("})
+        BOOST_TEST((of_type(type).kind == value_kind::other), type);
+    BOOST_TEST(of_type("").dataType == "ANY");
+    BOOST_TEST(of_type("VARCHAR(20)").dataType == "VARCHAR(20)");
+}
+
+BOOST_AUTO_TEST_CASE(declared_types_have_sizes) {
+    BOOST_TEST((of_type("VARCHAR( 20 )").maxLength == 20));
+    BOOST_TEST(!of_type("VARCHAR(20)").precision.has_value());
+    BOOST_TEST((of_type("DECIMAL(10, 2)").precision == 10));
+    BOOST_TEST((of_type("DECIMAL(10, 2)").scale == 2));
+    BOOST_TEST((of_type("DECIMAL(10)").precision == 10));
+    BOOST_TEST(!of_type("DECIMAL(10)").scale.has_value());
+    for (auto type : {"TEXT", "VARCHAR", "VARCHAR()", "VARCHAR(x)", "VARCHAR(", "VARCHAR)("})
+        BOOST_TEST(!of_type(type).maxLength.has_value(), type);
+}
+
+BOOST_AUTO_TEST_CASE(integers_that_doubles_cannot_hold_are_strings) {
+    auto const json = [](std::int64_t number) {
+        std::string out;
+        append_json_integer(out, number);
+        return out;
+    };
+    BOOST_TEST(json(0) == "0");
+    BOOST_TEST(json(9007199254740991) == "9007199254740991");
+    BOOST_TEST(json(-9007199254740991) == "-9007199254740991");
+    BOOST_TEST(json(9007199254740992) == "\"9007199254740992\"");
+    BOOST_TEST(json(-9007199254740992) == "\"-9007199254740992\"");
+    BOOST_TEST(json(std::numeric_limits<std::int64_t>::min()) == "\"-9223372036854775808\"");
+}
+
+BOOST_AUTO_TEST_CASE(rows_become_json) {
+    std::vector<column> columns(2);
+    columns[0].name = "id";
+    columns[1].name = "a\"b";
+    json_rows rows(columns);
+    for (int i = 0; i < 2; ++i) {
+        rows.begin_row();
+        rows.member(0) += std::to_string(i);
+        rows.member(1) += "null";
+        rows.end_row();
+    }
+    BOOST_TEST(rows.take() == R"([{"id":0,"a\"b":null},{"id":1,"a\"b":null}])");
+    BOOST_TEST(json_rows(columns).take() == "[]");
+}
+
+BOOST_AUTO_TEST_CASE(base64_has_padding) {
+    // RFC 4648 §10
+    for (auto [text, encoded] : {std::pair{"", ""},
+                                 {"f", "Zg=="},
+                                 {"fo", "Zm8="},
+                                 {"foo", "Zm9v"},
+                                 {"foob", "Zm9vYg=="}}) {
+        BOOST_TEST(base64(text) == encoded);
+        auto const bytes = from_base64(encoded);
+        BOOST_TEST_REQUIRE(bytes.has_value());
+        BOOST_TEST(std::string(bytes->begin(), bytes->end()) == text);
+    }
+    BOOST_TEST(base64("\xFB\xFF") == "+/8=");
+    for (auto wrong : {"Zg", "Zg=", "Zh==", "Zg===", "====", "Zg==Zg==", "Zm9-", "Z g=", "="})
+        BOOST_TEST(!from_base64(wrong).has_value(), wrong);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
