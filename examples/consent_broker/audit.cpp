@@ -3,7 +3,6 @@
 /// `audit verify`: whether an audit log is what it was when it was written.
 
 #include "commands.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <parley/audit/audit_verify.hpp>

@@ -6,7 +6,6 @@
 
 #include "broker_parts.hpp"
 #include "control_server.hpp"
-#include "log.hpp"
 #include "support.hpp"
 #include "terminate.hpp"
 

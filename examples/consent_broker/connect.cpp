@@ -3,7 +3,6 @@
 /// `connect`: a patient's agent, as far as the handshake goes.
 
 #include "commands.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <parley/consent/broker_url.hpp>

@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "database.hpp"
 
-#include "output.hpp"
+#include "support.hpp"
 
 #include <filesystem>
 #include <iostream>

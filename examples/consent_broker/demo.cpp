@@ -5,7 +5,6 @@
 #include "broker.hpp"
 #include "commands.hpp"
 #include "database.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <parley/audit/audit_verify.hpp>

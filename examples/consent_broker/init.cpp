@@ -3,7 +3,6 @@
 /// `init`: writes a configuration to begin with.
 
 #include "commands.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <parley/detail/posix_file.hpp>

@@ -5,7 +5,6 @@
 
 #include "commands.hpp"
 #include "database.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <parley/consent/broker_url.hpp>

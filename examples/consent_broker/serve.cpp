@@ -5,17 +5,13 @@
 #include "broker_parts.hpp"
 #include "commands.hpp"
 #include "control.hpp"
-#include "log.hpp"
 #include "support.hpp"
-
-#include <boost/asio/io_context.hpp>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -39,34 +35,6 @@ struct serve_options {
     std::string tls_key;
     bool json = false;
 };
-
-/// Allows as many open files as the system lets this user have, and says how many connections that
-/// is good for, with some left for everything else.
-std::size_t raise_file_limit() {
-    constexpr rlim_t most_connections = 10'000;
-    constexpr rlim_t others = 64;
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur > 2 * others ? std::min(files.rlim_cur - others, most_connections)
-                                       : others;
-}
-
-boost::asio::ip::tcp::endpoint resolve(consent::server_section const& server) {
-    namespace ip = boost::asio::ip;
-    boost::system::error_code ec;
-    auto const address = ip::make_address(server.host, ec);
-    if (!ec) return {address, server.port};
-    boost::asio::io_context io;
-    auto const found = ip::tcp::resolver(io).resolve(server.host, std::to_string(server.port), ec);
-    if (!ec && !found.empty()) return found.begin()->endpoint();
-    throw command_error(exit_status::usage,
-                        "server.host: expected an IP address of this machine, or a name of one, "
-                        "found \"" +
-                            server.host + "\": " + ec.message());
-}
 
 void report_configuration(parley::config_report const& report) {
     for (auto const& text : report.warnings)
@@ -107,7 +75,7 @@ int serve(serve_options const& options) {
     auto& config = *loaded.config;
     report_configuration(loaded.report);
 
-    auto address = resolve(config.server);
+    auto address = shared::resolve(config.server.host, config.server.port);
     auto control = control::address(config);
     auto const lock = try_lock_database(config);
     if (!lock) {
@@ -122,10 +90,10 @@ int serve(serve_options const& options) {
     auto audit = open_audit(config, reporter_for("audit"));
     if (!config.audit.enabled) log::warning("audit", {{"message", "switched off"}});
 
-    broker_parts parts{std::move(config),  std::move(address),
-                       std::move(control), std::move(storage),
-                       std::move(audit),   options.threads,
-                       raise_file_limit(), std::chrono::seconds(options.grace)};
+    broker_parts parts{std::move(config),          std::move(address),
+                       std::move(control),         std::move(storage),
+                       std::move(audit),           options.threads,
+                       shared::raise_file_limit(), std::chrono::seconds(options.grace)};
     if (options.tls_certificate.empty()) return run_tcp_broker(std::move(parts));
     return run_tls_broker(std::move(parts), options.tls_certificate, options.tls_key);
 }

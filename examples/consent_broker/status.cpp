@@ -5,7 +5,6 @@
 #include "commands.hpp"
 #include "control.hpp"
 #include "database.hpp"
-#include "output.hpp"
 #include "support.hpp"
 
 #include <CLI/App.hpp>

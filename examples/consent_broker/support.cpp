@@ -1,8 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "support.hpp"
 
-#include "output.hpp"
-
 #include <parley/config.hpp>
 #include <parley/consent/npi.hpp>
 #include <parley/json.hpp>
@@ -16,34 +14,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <iostream>
-#include <sstream>
 #include <utility>
 
 namespace consent_broker {
 
 namespace consent = parley::consent;
 
-CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view description,
-                      std::string_view examples) {
-    std::string footer = "Examples:\n";
-    std::istringstream lines{std::string(examples)};
-    for (std::string line; std::getline(lines, line);) {
-        footer += (line.starts_with(' ') ? "" : "  consent-broker ") + line + '\n';
-    }
-    footer += "\nExit status: 0 done and well; 1 what was asked about is bad or not there, or it "
-              "cannot\nbe done; 2 the command line or the configuration is wrong.";
-    return *parent.add_subcommand(std::string(name), std::string(description))->footer(footer);
-}
-
 CLI::Option& add_config_option(CLI::App& command, std::string& path) {
     path = "./neuron.config.json";
     return *command.add_option("--config", path, "The configuration")
                 ->type_name("FILE")
                 ->capture_default_str();
-}
-
-void add_json_flag(CLI::App& command, bool& json) {
-    command.add_flag("--json", json, "Print JSON, for machines");
 }
 
 parley::loaded_config<consent::configuration>

@@ -2,14 +2,17 @@
 #pragma once
 
 /// \file
-/// What the commands share: how they end, how they are declared, and where the configuration is.
+/// What the commands share: where the configuration is, and what they check.
+
+#include <examples/shared/log.hpp>
+#include <examples/shared/output.hpp>
+#include <examples/shared/program.hpp>
 
 #include <parley/config_types.hpp>
 #include <parley/consent/configuration.hpp>
 #include <parley/error.hpp>
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -20,35 +23,18 @@ class Option;
 
 namespace consent_broker {
 
-/// What the program ends with.
-namespace exit_status {
-inline constexpr int ok = 0;
-inline constexpr int bad = 1;   ///< what was asked about is bad or not there, or cannot be done
-inline constexpr int usage = 2; ///< the command line or the configuration is wrong
-} // namespace exit_status
-
-/// Why a command cannot go on, and what to do about it, in whole lines without the last newline.
-class command_error : public std::runtime_error {
-  public:
-    command_error(int status, std::string const& text)
-        : std::runtime_error(text), status_(status) {}
-
-    [[nodiscard]] int status() const { return status_; }
-
-  private:
-    int status_;
-};
-
-/// Adds a command, whose `--help` ends with `examples` (command lines without the program's name,
-/// one a line; a line that begins with a space continues the one before) and the exit statuses.
-CLI::App& add_command(CLI::App& parent, std::string_view name, std::string_view description,
-                      std::string_view examples);
+namespace exit_status = shared::exit_status;
+namespace log = shared::log;
+using shared::add_command;
+using shared::add_json_flag;
+using shared::command_error;
+using shared::pretty_json;
+using shared::print_json;
+using shared::print_table;
+using shared::printable;
 
 /// Adds `--config FILE`, which every command has. `path` gets the default.
 CLI::Option& add_config_option(CLI::App& command, std::string& path);
-
-/// Adds `--json`, which every command has.
-void add_json_flag(CLI::App& command, bool& json);
 
 /// The configuration in the file and the environment, and what is to be said about it.
 /// \throws command_error that has every problem.

@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "editor.hpp"
 
-#include <parley/transport/tls_transport.hpp>
+#include <examples/shared/tls.hpp>
 
 namespace table_editor {
 

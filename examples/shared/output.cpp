@@ -15,7 +15,7 @@
 #include <locale.h>
 #include <wchar.h>
 
-namespace consent_broker {
+namespace shared {
 
 namespace {
 
@@ -144,4 +144,4 @@ std::string pretty_json(boost::json::value const& value) {
     return out + '\n';
 }
 
-} // namespace consent_broker
+} // namespace shared

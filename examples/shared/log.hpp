@@ -2,7 +2,7 @@
 #pragma once
 
 /// \file
-/// The log of a running broker: lines of `key=value` (logfmt), or of JSON, on standard error, each
+/// The log of a running server: lines of `key=value` (logfmt), or of JSON, on standard error, each
 /// with `ts`, `level` and `event` first. Thread-safe. What a peer sent cannot begin a line or steer
 /// a terminal.
 
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace consent_broker::log {
+namespace shared::log {
 
 enum class level { debug, info, warning, error };
 
@@ -46,4 +46,4 @@ inline void error(std::string_view event, fields values = {}) {
 /// A value as it stands in a line: bare, or in quotes with everything but printable ASCII escaped.
 std::string quoted(std::string_view value);
 
-} // namespace consent_broker::log
+} // namespace shared::log

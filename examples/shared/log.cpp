@@ -15,7 +15,7 @@
 #include <cstdio>
 #include <memory>
 
-namespace consent_broker::log {
+namespace shared::log {
 
 namespace {
 
@@ -46,7 +46,7 @@ auto make_formatter(char const* pattern) {
 spdlog::logger& logger() {
     static auto const instance = [] {
         auto made = std::make_unique<spdlog::logger>(
-            "broker", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+            "server", std::make_shared<spdlog::sinks::stderr_sink_mt>());
         made->set_formatter(make_formatter(logfmt));
         return made;
     }();
@@ -106,4 +106,4 @@ void write(level severity, std::string_view event, fields values) {
     logger().log(wanted, spdlog::string_view_t(line.data(), line.size()));
 }
 
-} // namespace consent_broker::log
+} // namespace shared::log

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace consent_broker {
+namespace shared {
 
 namespace {
 
@@ -67,4 +67,4 @@ std::string explain_mistake(CLI::App const& program, std::span<char const* const
     return {};
 }
 
-} // namespace consent_broker
+} // namespace shared

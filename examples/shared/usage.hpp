@@ -11,10 +11,10 @@ namespace CLI {
 class App;
 }
 
-namespace consent_broker {
+namespace shared {
 
 /// The first word of a command line that is no command or option, and the nearest that is one;
 /// empty when it is something else that is wrong. \param words without the program's name.
 std::string explain_mistake(CLI::App const& program, std::span<char const* const> words);
 
-} // namespace consent_broker
+} // namespace shared

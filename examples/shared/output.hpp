@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace consent_broker {
+namespace shared {
 
 /// The text with its control characters escaped, those that are not seen and those that turn the
 /// direction of writing, and what is no UTF-8: what a peer once sent must not steer a terminal, nor
@@ -28,4 +28,4 @@ void print_json(boost::json::value const& value);
 /// not nested deeper than a stack can bear.
 std::string pretty_json(boost::json::value const& value);
 
-} // namespace consent_broker
+} // namespace shared
