@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
-# Sets up a fresh Debian 12 machine, builds the consent broker, and shows a handshake happen.
-# Arguments go to `consent-broker demo`.
+# Sets up a fresh Debian 12 machine, builds a program, and shows it at work: without a name, the
+# consent broker's handshakes; with `tables`, the table editor, in a browser.
+# Usage: scripts/demo.sh [broker|tables] [options of the program's `demo`]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case "${1:-}" in
+    tables) program=table-editor folder=table_editor && shift ;;
+    broker) program=consent-broker folder=consent_broker && shift ;;
+    -* | '') program=consent-broker folder=consent_broker ;;
+    *) echo "unknown demo '$1'; there are: broker, tables" >&2 && exit 2 ;;
+esac
+
 scripts/setup.sh demo
-echo "Building the consent broker (some minutes the first time)"
+echo "Building $program (some minutes the first time)"
 cmake --preset release -DPARLEY_BUILD_TESTS=OFF -DPARLEY_BUILD_BENCHMARKS=OFF >/dev/null
-cmake --build --preset release --target consent-broker
+cmake --build --preset release --target "$program"
 echo
-exec build/examples/consent_broker/consent-broker demo "$@"
+exec "build/examples/$folder/$program" demo "$@"

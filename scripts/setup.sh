@@ -12,7 +12,7 @@ case "${1:-}" in
     test)
         packages+=(libboost-test1.81-dev libbenchmark-dev clang-16 clang-format clang-tidy-16
                    libclang-rt-16-dev python3 python3-websockets python3-cryptography openssl
-                   sqlite3 postgresql curl git)
+                   sqlite3 postgresql chromium curl git)
         # A newer Node.js than Debian's serves as well.
         command -v node >/dev/null || packages+=(nodejs)
         command -v npm >/dev/null || packages+=(npm)

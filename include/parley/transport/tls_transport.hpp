@@ -58,6 +58,7 @@ class tls_stream {
     /// bounds its time by closing the stream.
     task<> shutdown() {
         auto [ignored] = co_await next_->async_shutdown(asio::as_tuple(use_task));
+        static_cast<void>(ignored);
         error_code also_ignored;
         next_->next_layer().shutdown(tcp_stream::socket_type::shutdown_send, also_ignored);
     }
