@@ -239,6 +239,46 @@ BOOST_AUTO_TEST_CASE(peers_that_do_not_finish_the_tls_handshake_hold_nobody_up) 
     }
 }
 
+BOOST_AUTO_TEST_CASE(peers_are_watched_in_the_queue_and_served_after_it) {
+    tls_deployment world({.ceiling = 1});
+    auto const& admission = world.broker.server().policies().admission;
+    auto const queued = [&](std::size_t n) {
+        for (auto const end = clock_type::now() + 10s; clock_type::now() < end;) {
+            if (admission.queued() == n) return true;
+            std::this_thread::sleep_for(1ms);
+        }
+        return false;
+    };
+    std::string const request = "GET /ws/handshake HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\n"
+                                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    patient const ann;
+    tls_peer inside(world.broker.port());
+    auto const challenge = inside.say(ann.auth_text()).hear();
+
+    tls_peer eager(world.broker.port());
+    eager.write(request);
+    BOOST_TEST(queued(1));
+    eager.write("let me in");
+    BOOST_TEST(eager.read_all().starts_with("HTTP/1.1 400 "));
+    BOOST_TEST(queued(0));
+    {
+        tls_peer leaving(world.broker.port());
+        leaving.write(request);
+        BOOST_TEST(queued(1));
+    }
+    BOOST_TEST(queued(0));
+
+    std::string told;
+    tls_peer waiting(world.broker.port());
+    std::thread waiter([&] { told = waiting.say(patient_called("patient-2").auth_text()).hear(); });
+    BOOST_TEST(queued(1));
+    inside.say(ann.answer(challenge)).hear();
+    BOOST_TEST(inside.closed() == 1000);
+    waiter.join();
+    as<parley::consent::handshake_challenge>(told);
+}
+
 BOOST_AUTO_TEST_CASE(a_stop_says_so_over_tls) {
     tls_deployment world;
     tls_peer peer(world.broker.port());
