@@ -121,7 +121,7 @@ struct http_call {
 /// The limits of one client.
 struct http_client_options {
     std::size_t max_connections = 4;  ///< open at a time
-    std::size_t max_waiting = 64;     ///< requests that wait for one
+    std::size_t max_waiting = 128;    ///< requests that wait for one
     std::size_t max_head = 16 * 1024; ///< bytes of an answer before its body
     std::size_t max_body = 16 * 1024 * 1024;
     std::chrono::milliseconds resolve_timeout{5'000};

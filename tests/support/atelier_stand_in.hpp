@@ -5,11 +5,9 @@
 /// What stands in for InterSystems IRIS: an HTTP server that answers as §3 of the table editor
 /// specification says the Atelier API does, or does it wrong.
 
+#include <parley/detail/exact_json.hpp>
 #include <tests/support/iris_sql.hpp>
 #include <tests/support/scripted_server.hpp>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -112,7 +110,8 @@ class atelier_stand_in {
     }
 
     void run(scripted_line& line, iris_namespace& ns, std::string const& body) {
-        auto const query = boost::json::parse(body).as_object();
+        auto const parsed = parley::detail::parse_exact_json(body, 4).value();
+        auto const& query = parsed.as_object();
         std::string const sql(query.at("query").as_string());
         before(sql);
         std::string rows;

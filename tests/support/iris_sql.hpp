@@ -5,38 +5,26 @@
 /// The SQL of IRIS, as far as this project writes it, on SQLite in memory.
 
 #include <parley/detail/ecmascript_json.hpp>
+#include <parley/detail/nearest_name.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include <sqlite3.h>
 
-#include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <regex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace parley::test {
-
-/// A column as IRIS would describe it, and as SQLite is to keep it.
-struct iris_column {
-    std::string name;
-    std::string type = "varchar"; ///< as INFORMATION_SCHEMA names it
-    std::string rule = "";        ///< NOT NULL, UNIQUE, CHECK …
-    bool key = false;
-    bool identity = false;
-    bool generated = false;
-    int length = 0;
-    int precision = 0;
-    int scale = 0;
-};
 
 /// How a statement failed, as IRIS says it.
 struct iris_error {
@@ -44,10 +32,85 @@ struct iris_error {
     std::string message;
 };
 
+/// IRIS's statements in SQLite's words. TOP and %VID become LIMIT and OFFSET, %EXACT a collation,
+/// and every parameter gets its number, since they move. `SQLUser` is SQLite's `main`.
+class iris_translator {
+  public:
+    static std::string translate(std::string_view sql) { return iris_translator(sql).run(); }
+
+  private:
+    explicit iris_translator(std::string_view sql) : rest_(sql) {}
+
+    std::string run() {
+        while (!rest_.empty()) {
+            if (take("SELECT TOP ")) {
+                out_ += "SELECT ";
+                limit_ = take_number();
+            } else if (take(") WHERE %VID > ")) {
+                end_select();
+                out_ += ") LIMIT -1 OFFSET " + take_number();
+            } else if (take("%EXACT(")) {
+                take_quoted();
+                out_ += " COLLATE BINARY";
+                take(")");
+            } else if (take("t.%ID")) {
+                out_ += "t.rowid";
+            } else if (take("\"SQLUser\".")) {
+                out_ += "main.";
+            } else if (rest_.front() == '?') {
+                out_ += take_number();
+            } else if (rest_.front() == '"' || rest_.front() == '\'') {
+                take_quoted();
+            } else {
+                out_ += rest_.front();
+                rest_.remove_prefix(1);
+            }
+        }
+        end_select();
+        return std::move(out_);
+    }
+
+    bool take(std::string_view word) {
+        if (!rest_.starts_with(word)) return false;
+        rest_.remove_prefix(word.size());
+        return true;
+    }
+
+    /// A placeholder, numbered, or a number.
+    std::string take_number() {
+        if (take("?")) return '?' + std::to_string(++count_);
+        auto const size = rest_.find_first_not_of("0123456789");
+        std::string const digits(rest_.substr(0, size));
+        rest_.remove_prefix(digits.size());
+        return digits;
+    }
+
+    /// A name or a text, with its quotes, which may be within it twice each.
+    void take_quoted() {
+        char const quote = rest_.front();
+        do {
+            auto const size = rest_.find(quote, 1) + 1;
+            out_ += rest_.substr(0, size);
+            rest_.remove_prefix(size);
+        } while (rest_.starts_with(quote));
+    }
+
+    void end_select() {
+        if (!limit_.empty()) out_ += " LIMIT " + std::exchange(limit_, {});
+    }
+
+    std::string_view rest_;
+    std::string out_;
+    std::string limit_;
+    int count_ = 0;
+};
+
 /// An IRIS namespace. Thread-safe.
 ///
-/// It differs from IRIS where SQLite does. Text is compared without regard to case, unless within
-/// %EXACT; decimals keep their digits; binary values are strings with a character for each byte.
+/// It differs from IRIS where SQLite does. Tables are made with SQLite's own SQL, and described as
+/// IRIS would: `bit` is a number, `numerictext` a decimal that keeps all its digits; a binary value
+/// is a text with a character for each byte; a column of text is compared without regard to case if
+/// it is declared COLLATE NOCASE, unless within %EXACT.
 class iris_namespace {
   public:
     iris_namespace() {
@@ -55,6 +118,7 @@ class iris_namespace {
         sqlite3_open(":memory:", &opened);
         database_.reset(opened);
         create_collation();
+        run("PRAGMA foreign_keys = ON");
         run("ATTACH ':memory:' AS INFORMATION_SCHEMA");
         run("CREATE TABLE INFORMATION_SCHEMA.TABLES (TABLE_SCHEMA TEXT COLLATE NOCASE, "
             "TABLE_NAME TEXT COLLATE NOCASE, TABLE_TYPE TEXT)");
@@ -70,72 +134,36 @@ class iris_namespace {
             "ORDINAL_POSITION INTEGER)");
     }
 
-    void create_table(std::string const& schema, std::string const& table,
-                      std::vector<iris_column> const& columns,
-                      std::string const& kind = "BASE TABLE") {
-        std::scoped_lock lock(mutex_);
-        if (schemas_.find("|" + schema + "|") == std::string::npos) {
-            run("ATTACH ':memory:' AS " + quoted(schema));
-            schemas_ += "|" + schema + "|";
-        }
-        std::string body;
-        std::string keys;
-        int position = 0;
-        for (auto const& c : columns) {
-            body += (body.empty() ? "" : ", ") + declaration(c);
-            if (c.key && !c.identity) keys += (keys.empty() ? "" : ", ") + quoted(c.name);
-            describe(schema, table, c, ++position);
-        }
-        if (!keys.empty()) body += ", PRIMARY KEY (" + keys + ")";
-        run("CREATE TABLE " + quoted(schema) + "." + quoted(table) + " (" + body + ")");
-        run("INSERT INTO INFORMATION_SCHEMA.TABLES VALUES (" + literal(schema) + ", " +
-            literal(table) + ", " + literal(kind) + ")");
-        run("INSERT INTO INFORMATION_SCHEMA.TABLE_CONSTRAINTS VALUES (" + literal(schema) + ", " +
-            literal(table + "PK") + ", " + literal(schema) + ", " + literal(table) +
-            ", 'PRIMARY KEY')");
-        run("INSERT INTO INFORMATION_SCHEMA.TABLE_CONSTRAINTS VALUES (" + literal(schema) + ", " +
-            literal(table + "U") + ", " + literal(schema) + ", " + literal(table) + ", 'UNIQUE')");
+    /// Another schema than `SQLUser`, which is `main` in SQLite's SQL.
+    void add_schema(std::string const& name) {
+        do_beside("ATTACH ':memory:' AS \"" + name + '"');
+        schemas_.emplace_back(name, name);
     }
 
-    /// Runs SQLite's own SQL, past everything.
-    void run(std::string const& sql) {
-        char* message = nullptr;
-        if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, &message) == SQLITE_OK)
-            return;
-        std::string const text = message ? message : "?";
-        sqlite3_free(message);
-        throw std::runtime_error(text + ": " + sql);
-    }
-
-    /// As another user of the database, from any thread.
-    void run_beside(std::string const& sql) {
+    /// Runs SQLite's own SQL, as another user of the database, from any thread.
+    void do_beside(std::string const& sql) {
         std::scoped_lock lock(mutex_);
         run(sql);
     }
 
-    /// The first column of the first row.
+    /// The first column of the first row of SQLite's own SQL.
     std::string ask(std::string const& sql) {
         std::scoped_lock lock(mutex_);
-        auto const statement = prepare(sql);
-        if (sqlite3_step(statement.get()) != SQLITE_ROW) return "(none)";
-        auto const* text = sqlite3_column_text(statement.get(), 0);
-        return text ? reinterpret_cast<char const*>(text) : "(null)";
+        auto const all = query(sql);
+        return all.empty() ? "(none)" : all.front().front();
     }
 
     /// A statement as IRIS has it. \param rows gets the rows as JSON text, separated by commas.
     std::optional<iris_error> execute(std::string const& sql, boost::json::array const& parameters,
                                       std::string& rows) {
         std::scoped_lock lock(mutex_);
+        if (sql.find("INFORMATION_SCHEMA.") != std::string::npos) describe();
         statement_ptr statement;
         try {
-            statement = prepare(translate(sql));
+            statement = prepare(iris_translator::translate(sql));
         } catch (std::runtime_error const& e) {
-            std::string const what = e.what();
-            return iris_error{what.find("no such table") != std::string::npos ||
-                                      what.find("unknown database") != std::string::npos
-                                  ? -30
-                                  : -1,
-                              what};
+            std::string const why = e.what();
+            return iris_error{why.starts_with("no such table") ? -30 : -1, why};
         }
         if (static_cast<int>(parameters.size()) != sqlite3_bind_parameter_count(statement.get()))
             return iris_error{-400, "wrong number of parameters"};
@@ -157,37 +185,13 @@ class iris_namespace {
     };
     using statement_ptr = std::unique_ptr<sqlite3_stmt, finalize>;
 
-    static std::string quoted(std::string const& name) { return '"' + name + '"'; }
-    static std::string literal(std::string const& text) { return '\'' + text + '\''; }
-
-    static bool is_one_of(std::string const& type, std::string_view types) {
-        return types.find("|" + type + "|") != std::string_view::npos;
-    }
-
-    static std::string declaration(iris_column const& c) {
-        if (c.identity) return quoted(c.name) + " INTEGER PRIMARY KEY AUTOINCREMENT";
-        std::string type = "TEXT COLLATE NOCASE";
-        if (is_one_of(c.type, "|bigint|integer|smallint|tinyint|bit|")) type = "INTEGER";
-        if (c.type == "double") type = "REAL";
-        if (c.type == "numeric") type = "TEXT COLLATE decimal";
-        if (c.type == "varbinary") type = "TEXT";
-        return quoted(c.name) + ' ' + type + ' ' + c.rule;
-    }
-
-    void describe(std::string const& schema, std::string const& table, iris_column const& c,
-                  int position) {
-        auto const number = [](int n) { return n > 0 ? std::to_string(n) : std::string("NULL"); };
-        bool const required = c.rule.find("NOT NULL") != std::string::npos || c.key || c.identity;
-        run("INSERT INTO INFORMATION_SCHEMA.COLUMNS VALUES (" + literal(schema) + ", " +
-            literal(table) + ", " + literal(c.name) + ", " + std::to_string(position) + ", " +
-            literal(c.type) + ", " + (required ? "'NO'" : "'YES'") + ", " + number(c.length) +
-            ", " + number(c.precision) + ", " + number(c.scale) + ", " +
-            (c.identity ? "'YES'" : "'NO'") + ", " + (c.generated ? "'YES'" : "'NO'") + ")");
-        if (c.type == "numeric") decimals_.push_back(c.name);
-        if (!c.key) return;
-        run("INSERT INTO INFORMATION_SCHEMA.KEY_COLUMN_USAGE VALUES (" + literal(schema) + ", " +
-            literal(table + "PK") + ", " + literal(schema) + ", " + literal(table) + ", " +
-            literal(c.name) + ", " + std::to_string(position) + ")");
+    void run(std::string const& sql) {
+        char* message = nullptr;
+        if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, &message) == SQLITE_OK)
+            return;
+        std::string const text = message ? message : "?";
+        sqlite3_free(message);
+        throw std::runtime_error(text + ": " + sql);
     }
 
     statement_ptr prepare(std::string const& sql) {
@@ -197,14 +201,31 @@ class iris_namespace {
         return statement_ptr(statement);
     }
 
+    /// All rows as text.
+    std::vector<std::vector<std::string>> query(std::string const& sql,
+                                                std::vector<std::string> const& parameters = {}) {
+        auto const statement = prepare(sql);
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            sqlite3_bind_text(statement.get(), static_cast<int>(i + 1), parameters[i].data(),
+                              static_cast<int>(parameters[i].size()), SQLITE_TRANSIENT);
+        std::vector<std::vector<std::string>> all;
+        while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+            auto& row = all.emplace_back();
+            for (int i = 0; i < sqlite3_column_count(statement.get()); ++i) {
+                auto const* text = sqlite3_column_text(statement.get(), i);
+                row.emplace_back(text ? reinterpret_cast<char const*>(text) : "(null)");
+            }
+        }
+        return all;
+    }
+
     /// Numbers that are kept as text, so as not to lose digits, are in the order of numbers.
     void create_collation() {
         auto const compare = [](void*, int n, void const* a, int m, void const* b) {
             auto const number = [](int size, void const* text) {
-                return std::strtold(
-                    std::string(static_cast<char const*>(text), static_cast<std::size_t>(size))
-                        .c_str(),
-                    nullptr);
+                std::string const digits(static_cast<char const*>(text),
+                                         static_cast<std::size_t>(size));
+                return std::strtold(digits.c_str(), nullptr);
             };
             auto const x = number(n, a);
             auto const y = number(m, b);
@@ -213,28 +234,72 @@ class iris_namespace {
         sqlite3_create_collation(database_.get(), "decimal", SQLITE_UTF8, nullptr, compare);
     }
 
-    /// TOP and %VID become LIMIT and OFFSET; every parameter gets its number, since they move.
-    static std::string translate(std::string const& sql) {
-        std::string out;
-        int number = 0;
-        char within = 0;
-        for (char c : sql) {
-            if (within == 0 && (c == '"' || c == '\''))
-                within = c;
-            else if (within == c)
-                within = 0;
-            out += c;
-            if (c == '?' && within == 0) out += std::to_string(++number);
+    // ---- INFORMATION_SCHEMA -------------------------------------------------------------------
+
+    void describe() {
+        for (auto const* view : {"TABLES", "COLUMNS", "TABLE_CONSTRAINTS", "KEY_COLUMN_USAGE"})
+            run(std::string("DELETE FROM INFORMATION_SCHEMA.") + view);
+        for (auto const& [iris, sqlite] : schemas_) {
+            auto const list = "SELECT name, type, sql FROM \"" + sqlite +
+                              "\".sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE "
+                              "'sqlite\\_%' ESCAPE '\\'";
+            for (auto const& row : query(list)) {
+                query("INSERT INTO INFORMATION_SCHEMA.TABLES VALUES (?, ?, ?)",
+                      {iris, row[0], row[1] == "table" ? "BASE TABLE" : "VIEW"});
+                describe_columns(iris, sqlite, row[0],
+                                 row[2].find("AUTOINCREMENT") != std::string::npos);
+            }
         }
-        static std::regex const nested(
-            R"(^(SELECT .*) FROM \(SELECT TOP (\?\d+) (.*)\) WHERE %VID > (\?\d+)$)");
-        static std::regex const top(R"(^SELECT TOP (\?\d+|\d+) (.*)$)");
-        out = std::regex_replace(out, nested, "$1 FROM (SELECT $3 LIMIT $2) LIMIT -1 OFFSET $4");
-        out = std::regex_replace(out, top, "SELECT $2 LIMIT $1");
-        out =
-            std::regex_replace(out, std::regex(R"(%EXACT\(("([^"]|"")*")\))"), "$1 COLLATE BINARY");
-        return std::regex_replace(out, std::regex(R"(t\.%ID)"), "t.rowid");
     }
+
+    void describe_columns(std::string const& iris, std::string const& sqlite,
+                          std::string const& table, bool counts) {
+        for (auto const& kind : {"PRIMARY KEY", "UNIQUE"})
+            query("INSERT INTO INFORMATION_SCHEMA.TABLE_CONSTRAINTS VALUES (?, ?, ?, ?, ?)",
+                  {iris, table + kind, iris, table, kind});
+        int position = 0;
+        for (auto const& row :
+             query("SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, ?)",
+                   {table, sqlite})) {
+            auto const& name = row[0];
+            bool const is_key = row[3] != "0";
+            auto const type = type_of(row[1]);
+            query("INSERT INTO INFORMATION_SCHEMA.COLUMNS VALUES (?, ?, ?, ?, ?, ?, "
+                  "NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?)",
+                  {iris, table, name, std::to_string(++position), type.name,
+                   row[2] != "0" || is_key ? "NO" : "YES", type.length, type.precision, type.scale,
+                   is_key && counts ? "YES" : "NO", row[4] != "0" ? "YES" : "NO"});
+            if (is_key)
+                query("INSERT INTO INFORMATION_SCHEMA.KEY_COLUMN_USAGE VALUES (?, ?, ?, ?, ?, ?)",
+                      {iris, table + "PRIMARY KEY", iris, table, name, row[3]});
+        }
+    }
+
+    struct iris_type {
+        std::string name;
+        std::string length = {};
+        std::string precision = {};
+        std::string scale = {};
+    };
+
+    static iris_type type_of(std::string const& declared) {
+        auto const type = parley::detail::to_lower(declared);
+        auto const open = type.find('(');
+        auto const comma = type.find(',');
+        auto const name = type.substr(0, open);
+        std::string const first =
+            open == type.npos ? ""
+                              : type.substr(open + 1, std::min(comma, type.size() - 1) - open - 1);
+        std::string const second =
+            comma == type.npos ? "" : type.substr(comma + 1, type.size() - comma - 2);
+        if (name == "decimal" || name == "numerictext") return {"numeric", {}, first, second};
+        if (name == "integer" || name == "bigint") return {name};
+        if (name == "double" || name == "bit" || name == "longvarchar") return {name};
+        if (name == "varbinary") return {name, first};
+        return {"varchar", first};
+    }
+
+    // ---- Values -------------------------------------------------------------------------------
 
     static void bind(sqlite3_stmt* statement, int i, boost::json::value const& value) {
         if (value.is_int64()) {
@@ -250,34 +315,38 @@ class iris_namespace {
         }
     }
 
-    void append_row(sqlite3_stmt* statement, std::string& rows) const {
+    static void append_row(sqlite3_stmt* statement, std::string& rows) {
         rows += rows.empty() ? "{" : ",{";
         for (int i = 0; i < sqlite3_column_count(statement); ++i) {
-            std::string const name = sqlite3_column_name(statement, i);
             if (i > 0) rows += ',';
-            parley::detail::append_json_string(rows, name);
+            parley::detail::append_json_string(rows, sqlite3_column_name(statement, i));
             rows += ':';
-            append_value(statement, i, is_decimal(statement, i, name), rows);
+            append_value(statement, i, rows);
         }
         rows += '}';
     }
 
-    bool is_decimal(sqlite3_stmt* statement, int i, std::string const& name) const {
-        auto const* origin = sqlite3_column_origin_name(statement, i);
-        std::string const real = origin ? origin : name;
-        return std::find(decimals_.begin(), decimals_.end(), real) != decimals_.end();
-    }
-
-    static void append_value(sqlite3_stmt* statement, int i, bool decimal, std::string& out) {
-        auto const* text = reinterpret_cast<char const*>(sqlite3_column_text(statement, i));
-        auto const size = static_cast<std::size_t>(sqlite3_column_bytes(statement, i));
-        int const type = sqlite3_column_type(statement, i);
-        if (type == SQLITE_NULL) {
+    static void append_value(sqlite3_stmt* statement, int i, std::string& out) {
+        auto const* type = sqlite3_column_decltype(statement, i);
+        bool const is_decimal =
+            type && parley::detail::to_lower(std::string(type)).starts_with("numerictext");
+        switch (sqlite3_column_type(statement, i)) {
+        case SQLITE_NULL:
             out += "null";
-        } else if (type == SQLITE_TEXT && !decimal) {
-            parley::detail::append_json_string(out, {text, size});
+            return;
+        case SQLITE_FLOAT:
+            return parley::detail::append_json_number(out, sqlite3_column_double(statement, i));
+        default:
+            break;
+        }
+        bool const is_number = sqlite3_column_type(statement, i) == SQLITE_INTEGER || is_decimal;
+        std::string_view const text(
+            reinterpret_cast<char const*>(sqlite3_column_text(statement, i)),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
+        if (is_number) {
+            out += text;
         } else {
-            out.append(text, size);
+            parley::detail::append_json_string(out, text);
         }
     }
 
@@ -293,6 +362,8 @@ class iris_namespace {
             return {-108, text};
         case SQLITE_CONSTRAINT_CHECK:
             return {inserts ? -104 : -105, text};
+        case SQLITE_CONSTRAINT_FOREIGNKEY:
+            return {inserts ? -121 : sql.starts_with("UPDATE") ? -122 : -124, text};
         case SQLITE_CONSTRAINT_TRIGGER:
             return {inserts ? -130 : -132, text};
         default:
@@ -302,8 +373,7 @@ class iris_namespace {
 
     std::unique_ptr<sqlite3, close_database> database_;
     std::mutex mutex_;
-    std::string schemas_;
-    std::vector<std::string> decimals_;
+    std::vector<std::pair<std::string, std::string>> schemas_{{"SQLUser", "main"}};
 };
 
 } // namespace parley::test

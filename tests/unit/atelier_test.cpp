@@ -155,6 +155,30 @@ BOOST_AUTO_TEST_CASE(an_error_is_a_failure_by_its_sqlcode) {
     BOOST_TEST((code("17") == failure_code::database_error));
 }
 
+BOOST_AUTO_TEST_CASE(an_error_names_the_column_that_it_is_about) {
+    std::vector<column> columns(4);
+    columns[0].name = "SQLUser";
+    columns[1].name = "Na";
+    columns[2].name = "Name";
+    columns[3].name = "x\"y";
+    auto const message = [&](std::string const& text) {
+        std::string quoted;
+        parley::detail::append_json_string(quoted, text);
+        return parse_atelier_answer(R"({"status":{"errors":[{"error":)" + quoted + "}]}}", columns)
+            .error()
+            .message;
+    };
+    BOOST_TEST(message("SQLCODE: -108 Missing value for 'SQLUser.People.Name'") ==
+               "Column \"Name\": A column that needs a value has none (SQLCODE -108)");
+    BOOST_TEST(
+        message("SQLCODE: -105 Field Na (value 'Name') failed").starts_with("Column \"Na\": "));
+    BOOST_TEST(message("SQLCODE: -105 <script>Names</script>") ==
+               "A value does not fit its column (SQLCODE -105)");
+    BOOST_TEST(message("SQLCODE: -105 x\"y").starts_with("Column \"x\\\"y\": "));
+    BOOST_TEST(message("SQLCODE: -30 Table 'SQLUser.Name'") ==
+               "There is no such table in this namespace (SQLCODE -30)");
+}
+
 BOOST_AUTO_TEST_CASE(no_text_of_the_database_gets_into_a_failure) {
     auto const why = parse_atelier_answer(
         R"({"status":{"errors":[{"error":"SQLCODE: -30 Message: /opt/iris <script>"}]}})");

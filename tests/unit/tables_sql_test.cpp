@@ -232,6 +232,16 @@ BOOST_AUTO_TEST_CASE(translates_wildcards) {
     BOOST_TEST((found.parameters == std::vector<parameter>{"_x\\%"s}));
 }
 
+BOOST_AUTO_TEST_CASE(iris_matches_bits_by_what_clients_see) {
+    auto table = make_table();
+    table.columns[1].kind = value_kind::boolean;
+    auto const found = *count_rows<dialects::iris>(table, std::vector{filter{"name", "tr*"}});
+    BOOST_TEST(
+        found.text.ends_with(R"( WHERE CASE t."name" WHEN 1 THEN 'TRUE' WHEN 0 THEN 'FALSE' )"
+                             R"(END LIKE UPPER(?) ESCAPE '\')"));
+    BOOST_TEST((found.parameters == std::vector<parameter>{"tr%"s}));
+}
+
 BOOST_AUTO_TEST_CASE(counts_are_bounded) {
     auto const table = make_table();
     for (std::size_t const size : {std::size_t{0}, std::size_t{1001}})

@@ -5,14 +5,19 @@
 /// What the Atelier API answers (table editor specification, §3): JSON from a server that is not
 /// trusted. Pure functions.
 
+#include <parley/detail/ecmascript_json.hpp>
+#include <parley/detail/http_request_text.hpp>
 #include <parley/detail/nearest_name.hpp>
 #include <parley/detail/raw_json.hpp>
 #include <parley/tables/failure.hpp>
+#include <parley/tables/parameter.hpp>
+#include <parley/tables/schema.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -51,11 +56,39 @@ inline std::optional<int> sqlcode_of(parley::detail::raw_json const& error) {
     return std::nullopt;
 }
 
-/// What an SQLCODE means to the user (InterSystems SQL Error Reference).
-inline failure failure_of_sqlcode(int code) {
+/// Where `name` stands as a whole word in `text`, behind a point if there is such a place, as in
+/// `'SQLUser.People.Name'`.
+inline bool has_word(std::string_view text, std::string_view name, bool after_point) {
+    auto const is_inside = [](char c) {
+        return parley::detail::is_alphanumeric(c) || c == '_' || c == '%';
+    };
+    for (auto at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
+        auto const behind = text.substr(at + name.size());
+        bool const begins = at == 0 || !is_inside(text[at - 1]);
+        bool const ends = behind.empty() || !is_inside(behind.front());
+        bool const fits = !after_point || (at > 0 && text[at - 1] == '.');
+        if (!name.empty() && begins && ends && fits) return true;
+    }
+    return false;
+}
+
+/// Which column an error's text is about; empty when it does not say. Nothing else of the text is
+/// told to anybody.
+inline std::string column_in(std::string_view text, std::span<column const> columns) {
+    for (bool const after_point : {true, false})
+        for (auto const& c : columns)
+            if (has_word(text, c.name, after_point)) return c.name;
+    return {};
+}
+
+/// What an SQLCODE means to the user (InterSystems SQL Error Reference). \param column it is about,
+/// or empty.
+inline failure failure_of_sqlcode(int code, std::string_view column = {}) {
     using enum failure_code;
-    auto const about = [&](failure_code what, std::string text) {
-        return failure{what, std::move(text) + " (SQLCODE " + std::to_string(code) + ')'};
+    auto const about = [&](failure_code what, std::string const& text) {
+        bool const names_column = what == constraint_violated && !column.empty();
+        return failure{what, (names_column ? "Column " + quote_for_report(column) + ": " : "") +
+                                 text + " (SQLCODE " + std::to_string(code) + ')'};
     };
     switch (code) {
     case -30:
@@ -134,14 +167,20 @@ inline bool has_errors(std::string_view body) {
 
 /// The content of an answer, or its first error; `database_error`, with `not_understood`, when it
 /// is not of the form that was agreed.
-inline outcome<atelier_answer> parse_atelier_answer(std::string_view body) {
+/// \param columns of the table that was asked for, to say which one an error is about.
+inline outcome<atelier_answer> parse_atelier_answer(std::string_view body,
+                                                    std::span<column const> columns = {}) {
     failure const unclear{failure_code::database_error, std::string(not_understood)};
     auto const root = parley::detail::parse_raw_json(body);
     auto const* errors = root ? detail::errors_of(*root) : nullptr;
     if (!errors) return unclear;
     if (!errors->items.empty()) {
-        auto const code = detail::sqlcode_of(errors->items.front());
-        if (code) return detail::failure_of_sqlcode(*code);
+        auto const& error = errors->items.front();
+        auto const* text = error.find("error");
+        auto const code = detail::sqlcode_of(error);
+        if (code)
+            return detail::failure_of_sqlcode(*code, text ? detail::column_in(text->text, columns)
+                                                          : std::string());
         return failure{failure_code::database_error, "The database reports an error"};
     }
     auto const* found = root->find("result");

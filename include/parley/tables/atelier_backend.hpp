@@ -29,6 +29,7 @@
 #include <parley/tables/atelier_schema.hpp>
 #include <parley/tables/atelier_values.hpp>
 #include <parley/tables/backend.hpp>
+#include <parley/tables/database_failures.hpp>
 #include <parley/tables/sql.hpp>
 
 #include <algorithm>
@@ -37,6 +38,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -74,8 +76,7 @@ inline failure failure_of_http(error_code why) {
     if (why == http_errc::cancelled) return {cancelled, "Cancelled"};
     if (why == http_errc::overloaded)
         return {overloaded, "Too much is waiting for the database; try again later"};
-    if (why == http_errc::too_large)
-        return {database_error, "The database's answer is too large; ask for fewer rows"};
+    if (why == http_errc::too_large) return page_too_large();
     if (why == http_errc::invalid_request)
         return {invalid_input, "The host or the path has characters that are not allowed"};
     if (why == http_errc::tls)
@@ -85,7 +86,8 @@ inline failure failure_of_http(error_code why) {
 }
 
 /// The answer, or its error; an HTTP status says what the body does not.
-inline outcome<atelier_answer> read_answer(http_response const& response) {
+inline outcome<atelier_answer> read_answer(http_response const& response,
+                                           std::span<column const> columns) {
     using enum failure_code;
     auto const status = response.result_int();
     if (status == 401)
@@ -94,7 +96,7 @@ inline outcome<atelier_answer> read_answer(http_response const& response) {
         return failure{permission_denied, "These credentials do not give the right to do this"};
     auto const type = response[http::field::content_type];
     bool const is_json = is_json_type({type.data(), type.size()});
-    auto answer = is_json ? parse_atelier_answer(response.body())
+    auto answer = is_json ? parse_atelier_answer(response.body(), columns)
                           : failure{database_error, std::string(not_understood)};
     if (status / 100 == 2) return answer;
     if (answer.has_error() && answer.error().code != database_error) return answer.error();
@@ -108,7 +110,8 @@ inline outcome<atelier_answer> read_answer(http_response const& response) {
 } // namespace detail
 
 /// An IRIS server with one session's credentials. A connection for each of the operations that go
-/// on, up to `atelier_options::http.max_connections`, shared by all I/O threads.
+/// on, up to `atelier_options::http.max_connections`, shared by all I/O threads. It must outlive
+/// its operations; what they are given need not.
 template <http_connector Connector = plain_connector>
 class atelier_database {
     using raw_json = parley::detail::raw_json;
@@ -151,7 +154,7 @@ class atelier_database {
         co_return std::move(about->namespaces);
     }
 
-    task<outcome<std::vector<std::string>>> tables(std::string const& ns, operation_ptr op) {
+    task<outcome<std::vector<std::string>>> tables(std::string ns, operation_ptr op) {
         auto const rows = co_await select(ns, select_tables(), op);
         if (!rows) co_return rows.error();
         auto names = read_table_names(*rows);
@@ -159,16 +162,22 @@ class atelier_database {
         co_return *std::move(names);
     }
 
-    task<outcome<table_schema>> describe(std::string const& ns, std::string const& name,
-                                         operation_ptr op) {
+    task<outcome<table_schema>> describe(std::string ns, std::string name, operation_ptr op) {
+        failure const none{failure_code::not_found,
+                           "There is no table " + parley::detail::quote_for_report(name)};
         auto const parts = split_table_name(name);
+        auto const table_rows = co_await select(ns, select_table(parts), op);
+        if (!table_rows) co_return table_rows.error();
+        auto const known = read_table_names(*table_rows);
+        if (!known) co_return unclear();
+        // The database does not mind the case of a name, but every client must mean the same one.
+        if (std::ranges::find(*known, parts.schema_part + '.' + parts.table_part) == known->end())
+            co_return none;
         auto const column_rows = co_await select(ns, select_columns(parts), op);
         if (!column_rows) co_return column_rows.error();
         auto columns = read_columns(*column_rows);
         if (!columns) co_return unclear();
-        if (columns->empty())
-            co_return failure{failure_code::not_found,
-                              "There is no table " + parley::detail::quote_for_report(name)};
+        if (columns->empty()) co_return none;
         auto key_rows = co_await select(ns, select_primary_key(parts), op);
         // Credentials that may not see constraints may well see the table.
         if (!key_rows && !is_of_sql(key_rows.error())) co_return key_rows.error();
@@ -182,8 +191,7 @@ class atelier_database {
         co_return table;
     }
 
-    task<outcome<page>> read_page(table_schema const& table, page_request const& request,
-                                  operation_ptr op) {
+    task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
         auto const rows =
             co_await select(table.ns, select_page<dialects::iris>(table, request), op);
         if (!rows) co_return rows.error();
@@ -201,8 +209,7 @@ class atelier_database {
         co_return got;
     }
 
-    task<outcome<void>> update_cell(table_schema const& table, cell_update const& update,
-                                    operation_ptr op) {
+    task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
         auto const statement = tables::update_cell<dialects::iris>(table, update);
         if (!statement) co_return statement.error();
         auto const& changed = *table.find(update.column);
@@ -213,8 +220,8 @@ class atelier_database {
 
         auto const before = co_await read_cell(table, update.row, changed, op);
         if (!before) co_return before.error();
-        if (!holds(changed.kind, *before, *old_value)) co_return overtaken(changed);
-        auto const done = co_await change(table.ns, *statement, op);
+        if (!holds(changed.kind, *before, *old_value)) co_return value_changed(update);
+        auto const done = co_await change(table, *statement, op);
         if (!done) co_return done.error();
         auto const after = co_await read_cell(table, update.row, changed, op);
         if (!after) co_return detail::in_doubt(after.error());
@@ -222,21 +229,19 @@ class atelier_database {
         co_return outcome<void>();
     }
 
-    task<outcome<void>> insert_row(table_schema const& table, new_row const& row,
-                                   operation_ptr op) {
+    task<outcome<void>> insert_row(table_schema table, new_row row, operation_ptr op) {
         auto const statement = tables::insert_row<dialects::iris>(table, row);
         if (!statement) co_return statement.error();
-        co_return co_await change(table.ns, *statement, op);
+        co_return co_await change(table, *statement, op);
     }
 
-    task<outcome<void>> delete_row(table_schema const& table, row_key const& row,
-                                   operation_ptr op) {
+    task<outcome<void>> delete_row(table_schema table, row_key row, operation_ptr op) {
         auto const statement = tables::delete_row<dialects::iris>(table, row);
         if (!statement) co_return statement.error();
         auto const& key = *table.find(row.column);
         auto const before = co_await read_cell(table, row, key, op);
         if (!before) co_return before.error();
-        auto const done = co_await change(table.ns, *statement, op);
+        auto const done = co_await change(table, *statement, op);
         if (!done) co_return done.error();
         auto const after = co_await read_cell(table, row, key, op);
         if (!after && after.error().code == failure_code::not_found) co_return outcome<void>();
@@ -278,11 +283,8 @@ class atelier_database {
         auto const rows =
             co_await select(table.ns, select_cell<dialects::iris>(table, row, c.name), op);
         if (!rows) co_return rows.error();
-        if (rows->empty())
-            co_return failure{failure_code::not_found, "There is no such row any more"};
-        if (rows->size() > 1)
-            co_return failure{failure_code::invalid_input,
-                              "There is more than one such row, so that nothing was changed"};
+        if (rows->size() != 1)
+            co_return wrong_row_count(row, static_cast<std::int64_t>(rows->size()));
         auto const* value = find_member(rows->front(), "cell");
         auto got = value ? to_cell(c.kind, *value) : std::nullopt;
         if (!got) co_return unclear();
@@ -299,15 +301,17 @@ class atelier_database {
         co_return *std::move(rows);
     }
 
-    task<outcome<void>> change(std::string const& ns, sql_statement const& statement,
+    task<outcome<void>> change(table_schema const& table, sql_statement const& statement,
                                operation_ptr op) {
-        auto const answer = co_await execute(ns, statement, statement_kind::changes, op);
+        auto const answer =
+            co_await execute(table.ns, statement, statement_kind::changes, op, table.columns);
         if (!answer) co_return answer.error();
         co_return outcome<void>();
     }
 
     task<outcome<atelier_answer>> execute(std::string const& ns, sql_statement const& statement,
-                                          statement_kind kind, operation_ptr op) {
+                                          statement_kind kind, operation_ptr op,
+                                          std::span<column const> columns = {}) {
         if (!is_namespace(ns))
             co_return failure{failure_code::not_found,
                               "There is no namespace " + parley::detail::quote_for_report(ns)};
@@ -316,10 +320,11 @@ class atelier_database {
         call.target = atelier_query_target(base_, ns);
         call.headers.push_back({"Content-Type", "application/json"});
         call.body = atelier_query(statement.text, statement.parameters);
-        co_return co_await ask(std::move(call), kind, op);
+        co_return co_await ask(std::move(call), kind, op, columns);
     }
 
-    task<outcome<atelier_answer>> ask(http_call call, statement_kind kind, operation_ptr op) {
+    task<outcome<atelier_answer>> ask(http_call call, statement_kind kind, operation_ptr op,
+                                      std::span<column const> columns = {}) {
         call.headers.push_back({"Accept", "application/json"});
         call.authorization = authorization_.view();
         call.repeatable = kind == statement_kind::reads;
@@ -328,7 +333,7 @@ class atelier_database {
         operation::interruption const watch(*op, on_cancel);
         auto const response =
             co_await client_.send(std::move(call), op->deadline(), stop.get_token());
-        auto answer = response ? detail::read_answer(*response)
+        auto answer = response ? detail::read_answer(*response, columns)
                                : outcome<atelier_answer>(detail::failure_of_http(response.error()));
         if (answer.has_error() && kind == statement_kind::changes && is_in_doubt(response))
             co_return detail::in_doubt(answer.error());
@@ -351,7 +356,6 @@ class atelier_database {
         case failure_code::unreachable:
         case failure_code::timed_out:
         case failure_code::cancelled:
-        case failure_code::invalid_input:
             return why;
         case failure_code::permission_denied:
             return {failure_code::wrong_credentials,
@@ -400,7 +404,7 @@ class atelier_backend {
             throw std::invalid_argument(base.error().message);
     }
 
-    task<outcome<std::shared_ptr<database_type>>> open(credentials const& who, operation_ptr op) {
+    task<outcome<std::shared_ptr<database_type>>> open(credentials who, operation_ptr op) {
         using enum failure_code;
         if (!is_allowed_server(options_.servers, who.host, who.port))
             co_return failure{invalid_input, "The server is not one that may be connected to"};

@@ -50,6 +50,14 @@ inline sql_statement select_tables() {
             {}};
 }
 
+/// The table of this name, if it is one.
+inline sql_statement select_table(atelier_table_name const& name) {
+    auto statement = select_tables();
+    statement.text += " AND TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+    statement.parameters = {parameter(name.schema_part), parameter(name.table_part)};
+    return statement;
+}
+
 inline sql_statement select_columns(atelier_table_name const& name) {
     return {"SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, "
             "NUMERIC_PRECISION, NUMERIC_SCALE, IS_IDENTITY, IS_GENERATED "

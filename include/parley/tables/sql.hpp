@@ -144,6 +144,10 @@ struct iris {
     static std::string to_pattern(std::string_view pattern) { return to_like_pattern(pattern); }
 
     static std::string match(column const& c, std::string const& pattern) {
+        if (c.kind == value_kind::boolean)
+            return "CASE " + aliased(c) +
+                   " WHEN 1 THEN 'TRUE' WHEN 0 THEN 'FALSE' END LIKE UPPER(" + pattern +
+                   ") ESCAPE '\\'";
         return "UPPER(CAST(" + aliased(c) + " AS VARCHAR(32767))) LIKE UPPER(" + pattern +
                ") ESCAPE '\\'";
     }
