@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,9 @@ struct memory_tables {
     std::vector<person> people = {{1, "Ada"}, {2, "Grace"}, {3, "Edsger"}};
     std::optional<tables::failure> next_failure; ///< of the next operation
     bool slow = false;                           ///< operations wait until they are cancelled
+    bool defect = false;                         ///< operations throw
     std::vector<std::string> done;               ///< operations that were begun, oldest first
+    std::vector<tables::operation_ptr> given;    ///< what each of them was begun with
     tables::page_request last_request;
     int open_databases = 0;
 };
@@ -126,6 +129,8 @@ class memory_database {
     /// Takes as long, and fails, as the test wants.
     task<std::optional<tables::failure>> begin(std::string what, tables::operation_ptr op) {
         world_->done.push_back(std::move(what));
+        world_->given.push_back(op);
+        if (world_->defect) throw std::logic_error("the cause");
         if (world_->slow) {
             auto const here = co_await asio::this_coro::executor;
             asio::basic_waitable_timer<std::chrono::steady_clock,

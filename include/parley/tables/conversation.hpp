@@ -13,10 +13,15 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -80,8 +85,11 @@ class conversation {
         describe(session);
 
         command_runner<Backend, Session> runner(session, options_.command_timeout);
-        queue waiting(session.get_executor(), options_.max_waiting);
-        auto const end = co_await (read(session, runner, waiting) && run(runner, waiting));
+        queue waiting(session.get_executor(), std::max<std::size_t>(options_.max_waiting, 1));
+        std::exception_ptr failure;
+        auto const end =
+            co_await (read(session, runner, waiting) && run(session, runner, waiting, failure));
+        if (failure) std::rethrow_exception(failure);
         if (end.code == close_code::session_expired) {
             co_await session.send_text(event_text("sessionExpired", "{}"));
         }
@@ -96,7 +104,13 @@ class conversation {
         std::optional<error_event> fault;
     };
 
-    using queue = asio::experimental::channel<executor, void(error_code, incoming)>;
+    /// What waits for the command that runs.
+    struct queue {
+        queue(executor on, std::size_t most) : commands(std::move(on), most), room(most) {}
+
+        asio::experimental::channel<executor, void(error_code, incoming)> commands;
+        std::size_t room;
+    };
 
     template <class Session>
     static void describe(Session& session) {
@@ -118,12 +132,14 @@ class conversation {
                                ? fault("INVALID_MESSAGE", "expected a text frame, found binary")
                                : parse(next.text);
             if (command.name == cancel_connection::type) runner.cancel();
-            auto [ec] = co_await waiting.async_send(error_code(), std::move(command),
-                                                    asio::as_tuple(use_task));
-            if (ec) break;
+            // Not in the queue's own way, which would not notice that the conversation is to end.
+            auto const has_room = [&waiting] { return waiting.room > 0; };
+            if (!co_await session.wait_unless_ended(has_room)) continue;
+            --waiting.room;
+            waiting.commands.try_send(error_code(), std::move(command));
         }
         runner.cancel_all();
-        waiting.close();
+        waiting.commands.close();
         co_return end;
     }
 
@@ -175,16 +191,27 @@ class conversation {
                 std::nullopt};
     }
 
-    template <class Runner>
-    static task<> run(Runner& runner, queue& waiting) {
-        for (;;) {
-            auto [ec, command] = co_await waiting.async_receive(asio::as_tuple(use_task));
-            if (ec) co_return;
-            if (command.fault) {
-                co_await runner.refuse(std::move(*command.fault));
-            } else {
-                co_await runner.run(std::move(command.name), std::move(command.payload));
+    /// Runs one command after the other. An exception, which only a bug throws, ends the reading
+    /// and is kept in `failure`: two that end each other would hide the cause.
+    template <class Session, class Runner>
+    static task<> run(Session& session, Runner& runner, queue& waiting,
+                      std::exception_ptr& failure) {
+        try {
+            for (;;) {
+                auto [ec, command] =
+                    co_await waiting.commands.async_receive(asio::as_tuple(use_task));
+                if (ec) co_return;
+                ++waiting.room;
+                session.notify();
+                if (command.fault) {
+                    co_await runner.refuse(std::move(*command.fault));
+                } else {
+                    co_await runner.run(std::move(command.name), std::move(command.payload));
+                }
             }
+        } catch (...) {
+            failure = std::current_exception();
+            session.handle().close({parley::close_code::internal_error, "internal error"});
         }
     }
 
