@@ -403,22 +403,27 @@ BOOST_AUTO_TEST_CASE(all_parts_of_a_command_share_its_deadline_and_are_cancelled
 }
 
 BOOST_AUTO_TEST_CASE(commands_without_end_wait_with_the_client_and_are_all_answered_in_order) {
-    editor e({.max_waiting = 2});
-    client c(e);
-    e.world->slow = true;
-    c.command("getNamespaces");
-    for (int i = 0; i < 100; ++i)
-        c.command("getTables", R"({"namespace":")" + std::to_string(i) + R"("})");
-    c.expect("");
-    e.world->slow = false;
-    BOOST_TEST_REQUIRE(e.world->given.size() == 1u);
-    e.world->given[0]->cancel();
-    e.settle();
-    c.expect(error("CANCELLED", "getNamespaces", R"("cancelled")"));
-    for (int i = 0; i < 100; ++i)
-        BOOST_TEST(c.take().find("no such namespace") != std::string::npos);
-    for (int i = 0; i < 100; ++i)
-        BOOST_TEST(e.world->done[static_cast<std::size_t>(i) + 1] == "tables " + std::to_string(i));
+    using options = editor::conversation_type::options;
+    for (auto const& o : {options{.max_waiting = 2}, options{.max_waiting = 0},
+                          options{.max_waiting_bytes = 60}, options{.max_waiting_bytes = 0}}) {
+        editor e(o);
+        client c(e);
+        e.world->slow = true;
+        c.command("getNamespaces");
+        for (int i = 0; i < 100; ++i)
+            c.command("getTables", R"({"namespace":")" + std::to_string(i) + R"("})");
+        c.expect("");
+        e.world->slow = false;
+        BOOST_TEST_REQUIRE(e.world->given.size() == 1u);
+        e.world->given[0]->cancel();
+        e.settle();
+        c.expect(error("CANCELLED", "getNamespaces", R"("cancelled")"));
+        for (int i = 0; i < 100; ++i)
+            BOOST_TEST(c.take().find("no such namespace") != std::string::npos);
+        for (int i = 0; i < 100; ++i)
+            BOOST_TEST(e.world->done[static_cast<std::size_t>(i) + 1] ==
+                       "tables " + std::to_string(i));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(commands_without_end_hide_no_end) {

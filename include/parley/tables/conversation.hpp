@@ -49,6 +49,8 @@ class conversation {
         std::chrono::milliseconds command_timeout{30'000};
         /// How many commands may wait behind the one that runs; beyond it the client does.
         std::size_t max_waiting = 32;
+        /// Of their text, if it is more than one; parsed, it takes several times as much.
+        std::size_t max_waiting_bytes = 1024 * 1024;
     };
 
     /// Null when the peer is only to be told that it is not logged in.
@@ -102,14 +104,16 @@ class conversation {
         std::string name;
         boost::json::value payload;
         std::optional<error_event> fault;
+        std::size_t size = 0; ///< of its text
     };
 
     /// What waits for the command that runs.
     struct queue {
-        queue(executor on, std::size_t most) : commands(std::move(on), most), room(most) {}
+        queue(executor on, std::size_t most) : commands(std::move(on), most) {}
 
         asio::experimental::channel<executor, void(error_code, incoming)> commands;
-        std::size_t room;
+        std::size_t count = 0;
+        std::size_t bytes = 0;
     };
 
     template <class Session>
@@ -132,15 +136,23 @@ class conversation {
                                ? fault("INVALID_MESSAGE", "expected a text frame, found binary")
                                : parse(next.text);
             if (command.name == cancel_connection::type) runner.cancel();
+            command.size = next.text.size();
             // Not in the queue's own way, which would not notice that the conversation is to end.
-            auto const has_room = [&waiting] { return waiting.room > 0; };
+            auto const has_room = [&] { return fits(waiting, command.size); };
             if (!co_await session.wait_unless_ended(has_room)) continue;
-            --waiting.room;
+            ++waiting.count;
+            waiting.bytes += command.size;
             waiting.commands.try_send(error_code(), std::move(command));
         }
         runner.cancel_all();
         waiting.commands.close();
         co_return end;
+    }
+
+    [[nodiscard]] bool fits(queue const& waiting, std::size_t size) const {
+        if (waiting.count == 0) return true;
+        return waiting.count < options_.max_waiting &&
+               waiting.bytes + size <= options_.max_waiting_bytes;
     }
 
     /// Does `status` end the conversation? Then `end` says how.
@@ -167,7 +179,7 @@ class conversation {
     }
 
     static incoming fault(std::string code, std::string message) {
-        return {{}, {}, error_event{std::move(message), std::move(code), true, {}}};
+        return {{}, {}, error_event{std::move(message), std::move(code), true, {}}, 0};
     }
 
     static incoming parse(std::string_view text) {
@@ -188,7 +200,7 @@ class conversation {
         }
         auto const* payload = object->if_contains("payload");
         return {std::string(name->data(), name->size()), payload ? *payload : boost::json::value(),
-                std::nullopt};
+                std::nullopt, 0};
     }
 
     /// Runs one command after the other. An exception, which only a bug throws, ends the reading
@@ -201,7 +213,8 @@ class conversation {
                 auto [ec, command] =
                     co_await waiting.commands.async_receive(asio::as_tuple(use_task));
                 if (ec) co_return;
-                ++waiting.room;
+                --waiting.count;
+                waiting.bytes -= command.size;
                 session.notify();
                 if (command.fault) {
                     co_await runner.refuse(std::move(*command.fault));
