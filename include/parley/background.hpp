@@ -14,7 +14,7 @@
 #include <parley/peer.hpp>
 #include <parley/task.hpp>
 
-#include <list>
+#include <concepts>
 #include <utility>
 
 namespace parley {

@@ -255,6 +255,17 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         co_return received{receive_status::timed_out, {}};
     }
 
+    /// Suspends until `ready()` holds; false when before that the next `receive` has to say that
+    /// the conversation is to end. `ready` is looked at again whenever `notify` is called.
+    template <class Ready>
+    task<bool> wait_unless_ended(Ready ready) {
+        auto const decided = [this, &ready] {
+            return ready() || read_ended_ || broken_ || stopping_ || close_requested_;
+        };
+        co_await wait_until(no_deadline, decided);
+        co_return ready();
+    }
+
     /// Sends one text message and waits until the transport has taken it. False when the line is
     /// broken, or the peer has not read for `write_timeout`; then the stream is closed.
     task<bool> send(std::string text) {

@@ -135,15 +135,14 @@ struct http_client_options {
 /// Makes a connected socket a stream to a server, and knows whether it can.
 ///
 /// - `wrap`: fails when it cannot speak to this server as it should.
-/// - `stream_type`: a stream of this library with `handshake`, `socket`, `async_wait_readable`,
-///   `cancel_wait` and `close`, as `tcp_stream` is one.
+/// - `stream_type`: a stream of this library with `handshake`, `socket` and `close`, as `tcp_stream`
+///   is one.
 template <class C>
 concept http_connector = std::copy_constructible<C> &&
     requires(C const& c, tcp_stream stream, http_origin const& origin, typename C::stream_type& s) {
     { c.wrap(std::move(stream), origin) } -> std::same_as<result<typename C::stream_type>>;
     { s.handshake() } -> std::same_as<task<error_code>>;
     { s.socket() } -> std::same_as<tcp_stream::socket_type&>;
-    s.cancel_wait();
     s.close();
 };
 

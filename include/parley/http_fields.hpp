@@ -10,7 +10,7 @@
 #include <parley/http.hpp>
 
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -68,9 +68,10 @@ inline std::optional<std::string> percent_decoded(std::string_view text) {
 inline std::optional<std::string> query_parameter(http_request const& request,
                                                   std::string_view name) {
     std::string_view query(request.target().data(), request.target().size());
+    query = query.substr(0, query.find('#'));
     auto const mark = query.find('?');
     if (mark == query.npos) return std::nullopt;
-    query = query.substr(mark + 1, query.find('#', mark) - mark - 1);
+    query.remove_prefix(mark + 1);
     while (!query.empty()) {
         auto value = detail::take_until(query, '&');
         if (detail::take_until(value, '=') == name) return percent_decoded(value);

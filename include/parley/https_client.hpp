@@ -46,17 +46,6 @@ class http_client_stream {
                     : socket().async_write_some(buffers, std::forward<Token>(token));
     }
 
-    /// Completes when bytes of any kind have come in, or the server has gone; reads nothing.
-    template <class Token>
-    auto async_wait_readable(Token&& token) {
-        return socket().async_wait(tcp_stream::socket_type::wait_read, std::forward<Token>(token));
-    }
-
-    void cancel_wait() {
-        error_code ignored;
-        socket().cancel(ignored);
-    }
-
     /// The TLS handshake, if there is to be one. The caller bounds its time by closing the stream.
     task<error_code> handshake() {
         if (!tls_) co_return error_code{};

@@ -227,10 +227,11 @@ class basic_handshake_server {
             homes.push_back({context->get_executor(), context});
             guards_.emplace_back(context->get_executor());
         }
+        // Before the threads, which would already change what is still being set up.
+        core_->start(std::move(homes), std::move(listener));
         for (auto const& context : contexts_) {
             threads_.emplace_back([&io = *context] { io.run(); });
         }
-        core_->start(std::move(homes), std::move(listener));
     }
 
     // Order matters: the contexts destroy suspended coroutines, which use the core.

@@ -126,6 +126,17 @@ class session {
     /// The next text message, or why there is none by the deadline.
     task<received> receive_text(time_point deadline) { return channel_->receive(deadline); }
 
+    /// Suspends until `ready()` holds, which is looked at again whenever `notify` is called; false
+    /// when before that the conversation is to end: `receive_text` then comes to say how. For a
+    /// conversation that must wait for something of its own before it receives the next message.
+    template <class Ready>
+    task<bool> wait_unless_ended(Ready ready) {
+        return channel_->wait_unless_ended(std::move(ready));
+    }
+
+    /// Makes whoever is in `wait_unless_ended` look again.
+    void notify() { channel_->notify(); }
+
     /// The next message, which must be an `M`. Messages of the types `Ignored` are passed over.
     template <message M, message... Ignored>
     task<result<M, receive_failure>> receive(time_point deadline) {

@@ -8,6 +8,7 @@
 #include <parley/encoding.hpp>
 #include <parley/error.hpp>
 #include <parley/http.hpp>
+#include <parley/http_fields.hpp>
 
 #include <algorithm>
 #include <array>
@@ -16,9 +17,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
+#include <ios>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,28 +56,29 @@ class static_files {
             }
             auto const type = type_of(at->path().extension().native());
             if (type.empty() || !at->is_regular_file(ec)) continue;
-            std::ifstream file(at->path(), std::ios::binary);
-            std::string bytes((std::istreambuf_iterator<char>(file)), {});
-            if (!file) return problem{at->path(), "a file that can be read", "one that cannot"};
-            total += bytes.size();
-            if (total > o.max_bytes) {
+            auto const size = at->file_size(ec);
+            if (!ec && size > o.max_bytes - total) {
                 return problem{o.root, "files of at most " + std::to_string(o.max_bytes) + " bytes",
                                "more"};
             }
-            auto tag = tag_of(bytes);
+            auto bytes = ec ? std::nullopt : read(at->path(), size);
+            if (!bytes) return problem{at->path(), "a file that can be read", "one that cannot"};
+            total += bytes->size();
+            auto tag = tag_of(*bytes);
             files->emplace("/" + fs::relative(at->path(), o.root).generic_string(),
-                           file_entry{type, std::move(bytes), std::move(tag)});
+                           file_entry{type, std::move(*bytes), std::move(tag)});
         }
         if (ec) return problem{o.root, "a folder that can be read", ec.message()};
         out.files_ = std::move(files);
         return out;
     }
 
-    /// The answer to GET or HEAD of `path`, which begins with `/`; a folder stands for its
-    /// `index.html`. Unknown paths give the `index.html` of the root, so that a page may make up
-    /// its own; 404 when there is none.
+    /// The answer to GET or HEAD of `path`, which begins with `/` and may be percent-encoded; a
+    /// folder
+    /// (`/docs/`) stands for its `index.html`. Unknown paths give the `index.html` of the root, so
+    /// that a page may make up its own; 404 when there is none.
     [[nodiscard]] http_response respond(http_request const& request, std::string_view path) const {
-        std::string name(path);
+        std::string name = percent_decoded(path).value_or(std::string());
         if (name.ends_with('/')) name += "index.html";
         auto found = files_->find(name);
         if (found == files_->end()) found = files_->find("/index.html");
@@ -84,7 +87,8 @@ class static_files {
         }
         auto const& file = found->second;
         auto const known = request[http::field::if_none_match];
-        bool const fresh = std::string_view(known.data(), known.size()) == file.tag;
+        // One of a list, perhaps; `W/` before it does not matter here (RFC 9110 §13.1.2).
+        bool const fresh = known.find(file.tag) != known.npos;
         auto response = fresh ? make_response(http::status::not_modified, file.type, {})
                               : make_response(http::status::ok, file.type, file.bytes);
         response.set(http::field::etag, file.tag);
@@ -108,6 +112,14 @@ class static_files {
     using file_map = std::map<std::string, file_entry, std::less<>>;
 
     static_files() = default;
+
+    /// The whole of a file, which has `size` bytes.
+    static std::optional<std::string> read(std::filesystem::path const& path, std::size_t size) {
+        std::ifstream file(path, std::ios::binary);
+        std::string bytes(size, '\0');
+        if (!file.read(bytes.data(), static_cast<std::streamsize>(size))) return std::nullopt;
+        return bytes;
+    }
 
     static std::string_view type_of(std::string_view extension) {
         using pair = std::pair<std::string_view, std::string_view>;

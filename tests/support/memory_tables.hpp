@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,32 @@ struct memory_tables {
     std::vector<person> people = {{1, "Ada"}, {2, "Grace"}, {3, "Edsger"}};
     std::optional<tables::failure> next_failure; ///< of the next operation
     bool slow = false;                           ///< operations wait until they are cancelled
+    bool defect = false;                         ///< operations throw
     std::vector<std::string> done;               ///< operations that were begun, oldest first
+    std::vector<tables::operation_ptr> given;    ///< what each of them was begun with
     tables::page_request last_request;
     int open_databases = 0;
+    tables::credentials last_user;
+
+    /// Takes as long, and fails, as the test wants.
+    static task<std::optional<tables::failure>> begin(std::shared_ptr<memory_tables> world,
+                                                      std::string what, tables::operation_ptr op) {
+        world->done.push_back(std::move(what));
+        world->given.push_back(op);
+        if (world->defect) throw std::logic_error("the cause");
+        if (world->slow) {
+            auto const here = co_await asio::this_coro::executor;
+            asio::basic_waitable_timer<std::chrono::steady_clock,
+                                       asio::wait_traits<std::chrono::steady_clock>, executor>
+                cancelled(here, std::chrono::steady_clock::time_point::max());
+            tables::operation::interruption const stop(*op, [&cancelled] { cancelled.cancel(); });
+            if (!op->cancelled()) co_await cancelled.async_wait(asio::as_tuple(use_task));
+        }
+        if (op->cancelled()) {
+            co_return tables::failure{tables::failure_code::cancelled, "cancelled"};
+        }
+        co_return std::exchange(world->next_failure, std::nullopt);
+    }
 };
 
 /// One login's view of the tables.
@@ -123,21 +147,8 @@ class memory_database {
     }
 
   private:
-    /// Takes as long, and fails, as the test wants.
     task<std::optional<tables::failure>> begin(std::string what, tables::operation_ptr op) {
-        world_->done.push_back(std::move(what));
-        if (world_->slow) {
-            auto const here = co_await asio::this_coro::executor;
-            asio::basic_waitable_timer<std::chrono::steady_clock,
-                                       asio::wait_traits<std::chrono::steady_clock>, executor>
-                cancelled(here, std::chrono::steady_clock::time_point::max());
-            tables::operation::interruption const stop(*op, [&cancelled] { cancelled.cancel(); });
-            if (!op->cancelled()) co_await cancelled.async_wait(asio::as_tuple(use_task));
-        }
-        if (op->cancelled()) {
-            co_return tables::failure{tables::failure_code::cancelled, "cancelled"};
-        }
-        co_return std::exchange(world_->next_failure, std::nullopt);
+        return memory_tables::begin(world_, std::move(what), std::move(op));
     }
 
     std::shared_ptr<memory_tables> world_;
@@ -151,8 +162,9 @@ struct memory_backend {
     std::shared_ptr<memory_tables> world = std::make_shared<memory_tables>();
 
     task<tables::outcome<std::shared_ptr<memory_database>>> open(tables::credentials const& who,
-                                                                 tables::operation_ptr) {
-        if (auto f = std::exchange(world->next_failure, std::nullopt)) co_return *f;
+                                                                 tables::operation_ptr op) {
+        world->last_user = who;
+        if (auto f = co_await memory_tables::begin(world, "open", op)) co_return *f;
         if (who.username != "ada" || who.password.view() != "lovelace") {
             co_return tables::failure{tables::failure_code::wrong_credentials,
                                       "wrong user name or password"};

@@ -31,11 +31,13 @@ struct editor : test::memory_world {
 
     std::shared_ptr<test::memory_tables> world = std::make_shared<test::memory_tables>();
     verifier_type logins{{.timeout = 30min, .now = [this] { return transport.now(); }}};
+    std::vector<std::string> logged;
     server_type server;
     std::string token;
 
     explicit editor(conversation_type::options o = {})
-        : server({}, conversation_type(std::move(o)), transport, unlimited_admission(), logins) {
+        : server(with_log(), conversation_type(std::move(o)), transport, unlimited_admission(),
+                 logins) {
         BOOST_TEST_REQUIRE(server.start(io, memory_transport::endpoint_type{}).has_value());
         settle();
         token = log_in();
@@ -48,6 +50,12 @@ struct editor : test::memory_world {
         BOOST_TEST(server.connections() == 0u);
         logins.end_all();
         BOOST_TEST(world->open_databases == 0);
+    }
+
+    server_options with_log() {
+        server_options options;
+        options.log = [this](severity, std::string_view text) { logged.emplace_back(text); };
+        return options;
     }
 
     std::string log_in() {
@@ -295,6 +303,26 @@ BOOST_AUTO_TEST_CASE(what_is_no_command_is_an_error_and_the_connection_stays) {
     BOOST_TEST(c.take().starts_with(R"({"event":"serverList")"));
 }
 
+BOOST_AUTO_TEST_CASE(a_command_without_end_is_not_echoed) {
+    editor e;
+    client c(e);
+    c.command(std::string(50'000, 'x'));
+    auto const answer = c.take();
+    BOOST_TEST(answer.find("UNKNOWN_COMMAND") != std::string::npos);
+    BOOST_TEST(answer.size() < 1000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_bug_in_the_backend_ends_the_connection_and_its_cause_is_logged) {
+    editor e;
+    client c(e), other(e);
+    e.world->defect = true;
+    c.command("getNamespaces");
+    BOOST_TEST(c.closed_with().value() == 1011);
+    BOOST_TEST_REQUIRE(e.logged.size() == 1u);
+    BOOST_TEST(e.logged[0].ends_with("failed: the cause"), e.logged[0]);
+    BOOST_TEST(!other.closed_with());
+}
+
 BOOST_AUTO_TEST_CASE(without_a_table_there_is_nothing_to_read_or_change) {
     editor e;
     client c(e);
@@ -360,6 +388,70 @@ BOOST_AUTO_TEST_CASE(commands_wait_for_the_one_before_and_a_running_one_can_be_c
     c.expect(error("CANCELLED", "getNamespaces", R"("cancelled")"));
     BOOST_TEST(c.take().starts_with(R"({"event":"serverList")"));
     BOOST_TEST(c.take().starts_with(R"({"event":"connectionStatus")"));
+}
+
+BOOST_AUTO_TEST_CASE(all_parts_of_a_command_share_its_deadline_and_are_cancelled_together) {
+    editor e;
+    client c(e);
+    c.select();
+    BOOST_TEST_REQUIRE(
+        (e.world->done == std::vector<std::string>{"describe main.people", "read_page"}));
+    BOOST_TEST(e.world->given[0] == e.world->given[1]);
+    c.command("requestData");
+    BOOST_TEST_REQUIRE(e.world->given.size() == 3u);
+    BOOST_TEST(e.world->given[2] != e.world->given[0]); // the next command has its own
+}
+
+BOOST_AUTO_TEST_CASE(commands_without_end_wait_with_the_client_and_are_all_answered_in_order) {
+    using options = editor::conversation_type::options;
+    for (auto const& o : {options{.max_waiting = 2}, options{.max_waiting = 0},
+                          options{.max_waiting_bytes = 60}, options{.max_waiting_bytes = 0}}) {
+        editor e(o);
+        client c(e);
+        e.world->slow = true;
+        c.command("getNamespaces");
+        for (int i = 0; i < 100; ++i)
+            c.command("getTables", R"({"namespace":")" + std::to_string(i) + R"("})");
+        c.expect("");
+        e.world->slow = false;
+        BOOST_TEST_REQUIRE(e.world->given.size() == 1u);
+        e.world->given[0]->cancel();
+        e.settle();
+        c.expect(error("CANCELLED", "getNamespaces", R"("cancelled")"));
+        for (int i = 0; i < 100; ++i)
+            BOOST_TEST(c.take().find("no such namespace") != std::string::npos);
+        for (int i = 0; i < 100; ++i)
+            BOOST_TEST(e.world->done[static_cast<std::size_t>(i) + 1] ==
+                       "tables " + std::to_string(i));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(commands_without_end_hide_no_end) {
+    auto const flood = [](client& c) {
+        for (int i = 0; i < 10; ++i)
+            c.command("getNamespaces");
+    };
+    editor e({.max_waiting = 2});
+    e.world->slow = true;
+    client logged_out(e);
+    flood(logged_out);
+    e.logins.end(e.token);
+    e.settle();
+    BOOST_TEST(logged_out.messages().back() == R"({"event":"sessionExpired","payload":{}})");
+    BOOST_TEST(logged_out.closed_with().value() == 4002);
+    BOOST_TEST(e.world->open_databases == 0);
+
+    e.token = e.log_in();
+    client leaves(e);
+    flood(leaves);
+    leaves.vanish();
+    BOOST_TEST(e.server.connections() == 0u);
+
+    client stopped(e);
+    flood(stopped);
+    asio::co_spawn(e.io, e.server.async_stop(5s), asio::detached);
+    e.settle();
+    BOOST_TEST(stopped.closed_with().value() == 1001);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_leaves_takes_its_query_with_it) {

@@ -51,7 +51,7 @@ class http_connection : public std::enable_shared_from_this<http_connection<Stre
         };
         timer_.expires_after(limit);
         timer_.async_wait(when_over);
-        stream.async_wait_readable(when_over);
+        stream.socket().async_wait(tcp_stream::socket_type::wait_read, when_over);
     }
 
     /// Ends the rest. False when the server has closed the line, or said something that nobody
@@ -59,9 +59,9 @@ class http_connection : public std::enable_shared_from_this<http_connection<Stre
     bool wake() {
         ++turn_;
         timer_.cancel();
-        stream.cancel_wait();
         char byte = 0;
         error_code ec;
+        stream.socket().cancel(ec);
         stream.socket().non_blocking(true, ec);
         if (!ec) {
             stream.socket().receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);

@@ -60,6 +60,7 @@ class command_runner {
         // A payload that nobody needs may be left out.
         if (payload.is_null()) payload = boost::json::object();
         co_await routes::dispatch(command_, payload, *this);
+        running_.reset();
         login_.reset();
     }
 
@@ -113,7 +114,8 @@ class command_runner {
         co_await send(schema);
         table_loading_event loading{};
         co_await send(loading);
-        co_await send_page(page_request{});
+        page_request first;
+        co_await send_page(std::move(first));
     }
 
     task<> operator()(request_data command) {
@@ -191,8 +193,11 @@ class command_runner {
     }
 
     task<> operator()(unroutable why) {
-        error_event event{why.what ? why.what->text() : unknown(why.name),
-                          why.what ? "INVALID_INPUT" : "UNKNOWN_COMMAND", true, command_};
+        // A known name is short; any other may be a megabyte of anything.
+        constexpr std::size_t longest = 64;
+        auto context = why.name.size() <= longest ? std::move(why.name) : std::string();
+        error_event event{why.what ? why.what->text() : unknown(command_),
+                          why.what ? "INVALID_INPUT" : "UNKNOWN_COMMAND", true, std::move(context)};
         co_await send(event);
     }
 
@@ -201,9 +206,9 @@ class command_runner {
                           get_namespaces, get_tables, select_table, request_data, paginate,
                           refresh_data, save_cell, insert_row, delete_row>;
 
-    /// A new piece of work, which `cancel` stops.
+    /// The command's work, all parts of which have one deadline, and which `cancel` stops.
     operation_ptr begin() {
-        running_ = std::make_shared<operation>(session_.deadline_after(timeout_));
+        if (!running_) running_ = std::make_shared<operation>(session_.deadline_after(timeout_));
         if (ended_) running_->cancel();
         return running_;
     }

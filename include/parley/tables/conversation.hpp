@@ -13,10 +13,15 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +49,8 @@ class conversation {
         std::chrono::milliseconds command_timeout{30'000};
         /// How many commands may wait behind the one that runs; beyond it the client does.
         std::size_t max_waiting = 32;
+        /// Of their text, if it is more than one; parsed, it takes several times as much.
+        std::size_t max_waiting_bytes = 1024 * 1024;
     };
 
     /// Null when the peer is only to be told that it is not logged in.
@@ -80,8 +87,11 @@ class conversation {
         describe(session);
 
         command_runner<Backend, Session> runner(session, options_.command_timeout);
-        queue waiting(session.get_executor(), options_.max_waiting);
-        auto const end = co_await (read(session, runner, waiting) && run(runner, waiting));
+        queue waiting(session.get_executor(), std::max<std::size_t>(options_.max_waiting, 1));
+        std::exception_ptr failure;
+        auto const end =
+            co_await (read(session, runner, waiting) && run(session, runner, waiting, failure));
+        if (failure) std::rethrow_exception(failure);
         if (end.code == close_code::session_expired) {
             co_await session.send_text(event_text("sessionExpired", "{}"));
         }
@@ -94,9 +104,17 @@ class conversation {
         std::string name;
         boost::json::value payload;
         std::optional<error_event> fault;
+        std::size_t size = 0; ///< of its text
     };
 
-    using queue = asio::experimental::channel<executor, void(error_code, incoming)>;
+    /// What waits for the command that runs.
+    struct queue {
+        queue(executor on, std::size_t most) : commands(std::move(on), most) {}
+
+        asio::experimental::channel<executor, void(error_code, incoming)> commands;
+        std::size_t count = 0;
+        std::size_t bytes = 0;
+    };
 
     template <class Session>
     static void describe(Session& session) {
@@ -118,13 +136,23 @@ class conversation {
                                ? fault("INVALID_MESSAGE", "expected a text frame, found binary")
                                : parse(next.text);
             if (command.name == cancel_connection::type) runner.cancel();
-            auto [ec] = co_await waiting.async_send(error_code(), std::move(command),
-                                                    asio::as_tuple(use_task));
-            if (ec) break;
+            command.size = next.text.size();
+            // Not in the queue's own way, which would not notice that the conversation is to end.
+            auto const has_room = [&] { return fits(waiting, command.size); };
+            if (!co_await session.wait_unless_ended(has_room)) continue;
+            ++waiting.count;
+            waiting.bytes += command.size;
+            waiting.commands.try_send(error_code(), std::move(command));
         }
         runner.cancel_all();
-        waiting.close();
+        waiting.commands.close();
         co_return end;
+    }
+
+    [[nodiscard]] bool fits(queue const& waiting, std::size_t size) const {
+        if (waiting.count == 0) return true;
+        return waiting.count < options_.max_waiting &&
+               waiting.bytes + size <= options_.max_waiting_bytes;
     }
 
     /// Does `status` end the conversation? Then `end` says how.
@@ -151,7 +179,7 @@ class conversation {
     }
 
     static incoming fault(std::string code, std::string message) {
-        return {{}, {}, error_event{std::move(message), std::move(code), true, {}}};
+        return {{}, {}, error_event{std::move(message), std::move(code), true, {}}, 0};
     }
 
     static incoming parse(std::string_view text) {
@@ -172,19 +200,31 @@ class conversation {
         }
         auto const* payload = object->if_contains("payload");
         return {std::string(name->data(), name->size()), payload ? *payload : boost::json::value(),
-                std::nullopt};
+                std::nullopt, 0};
     }
 
-    template <class Runner>
-    static task<> run(Runner& runner, queue& waiting) {
-        for (;;) {
-            auto [ec, command] = co_await waiting.async_receive(asio::as_tuple(use_task));
-            if (ec) co_return;
-            if (command.fault) {
-                co_await runner.refuse(std::move(*command.fault));
-            } else {
-                co_await runner.run(std::move(command.name), std::move(command.payload));
+    /// Runs one command after the other. An exception, which only a bug throws, ends the reading
+    /// and is kept in `failure`: two that end each other would hide the cause.
+    template <class Session, class Runner>
+    static task<> run(Session& session, Runner& runner, queue& waiting,
+                      std::exception_ptr& failure) {
+        try {
+            for (;;) {
+                auto [ec, command] =
+                    co_await waiting.commands.async_receive(asio::as_tuple(use_task));
+                if (ec) co_return;
+                --waiting.count;
+                waiting.bytes -= command.size;
+                session.notify();
+                if (command.fault) {
+                    co_await runner.refuse(std::move(*command.fault));
+                } else {
+                    co_await runner.run(std::move(command.name), std::move(command.payload));
+                }
             }
+        } catch (...) {
+            failure = std::current_exception();
+            session.handle().close({parley::close_code::internal_error, "internal error"});
         }
     }
 

@@ -12,9 +12,10 @@
 #include <parley/tables/login.hpp>
 #include <parley/timestamp.hpp>
 
-#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,7 @@ struct connect_request {
     std::uint16_t port = 0;
     std::string namespace_;
     std::string username;
-    std::string password;
+    secret password;
     std::optional<std::string> pathPrefix;
     std::optional<bool> useHTTPS;
 };
@@ -169,19 +170,19 @@ class http_api {
                            std::string(member).append(": expected ").append(expected)};
         };
         auto read = json::decode<connect_request>(body);
-        if (!read)
-            return wrong(read.error().path.empty() ? "body" : read.error().path,
-                         read.error().expected);
-        who.password = secret(read->password);
-        std::ranges::fill(read->password, '\0');
+        auto const fault = read ? problem() : read.error();
+        if (fault.path == "port" || (read && read->port == 0)) {
+            return wrong("port", "a whole number from 1 to 65535");
+        }
+        if (!read) return wrong(fault.path.empty() ? "body" : fault.path, fault.expected);
         if (read->host.empty()) return wrong("host", "a name or an address");
-        if (read->port == 0) return wrong("port", "a whole number from 1 to 65535");
         if (read->namespace_.empty()) return wrong("namespace", "a name");
         if (read->username.empty()) return wrong("username", "a name");
         who.host = std::move(read->host);
         who.port = read->port;
         who.ns = std::move(read->namespace_);
         who.username = std::move(read->username);
+        who.password = std::move(read->password);
         who.path_prefix = read->pathPrefix.value_or("");
         who.use_https = read->useHTTPS.value_or(false);
         return std::nullopt;
