@@ -38,7 +38,7 @@ void ed25519_verify(benchmark::State& state) {
     auto const signature = key.sign(message);
     auto const public_key = key.public_key();
     ed25519_verifier const verifier;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(verifier.verify(signed_message{public_key, message, signature}));
     }
 }
@@ -48,21 +48,21 @@ void consent_token_check(benchmark::State& state) {
     auto const auth = signed_auth();
     ed25519_verifier const verifier;
     auto const now = std::chrono::system_clock::now();
-    for (auto _ : state)
+    for ([[maybe_unused]] auto _ : state)
         benchmark::DoNotOptimize(consent::check_token(auth, verifier, now));
 }
 BENCHMARK(consent_token_check);
 
 void json_parse_only(benchmark::State& state) {
     auto const text = encode_message(signed_auth());
-    for (auto _ : state)
+    for ([[maybe_unused]] auto _ : state)
         benchmark::DoNotOptimize(boost::json::parse(text));
 }
 BENCHMARK(json_parse_only);
 
 void message_decode(benchmark::State& state) {
     auto const text = encode_message(signed_auth());
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         auto const value = json::parse(text);
         benchmark::DoNotOptimize(decode_message<consent::handshake_auth>(*value));
     }
@@ -78,7 +78,7 @@ audit_record example_record() {
 void sha256_only(benchmark::State& state) {
     std::vector<std::uint8_t> const bytes(400, 'x');
     std::vector<std::uint8_t> digest(CryptoPP::SHA256::DIGESTSIZE);
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         CryptoPP::SHA256().CalculateDigest(digest.data(), bytes.data(), bytes.size());
         benchmark::DoNotOptimize(digest.data());
     }
@@ -88,7 +88,7 @@ BENCHMARK(sha256_only);
 void audit_line_chained(benchmark::State& state) {
     audit_link last;
     auto const now = std::chrono::system_clock::now();
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(next_audit_line(last, example_record(), now));
     }
 }
@@ -97,7 +97,7 @@ BENCHMARK(audit_line_chained);
 void admission_enter_and_leave(benchmark::State& state) {
     queueing_admission admission;
     admission_request const request{"192.0.2.1", {}, {}};
-    for (auto _ : state)
+    for ([[maybe_unused]] auto _ : state)
         benchmark::DoNotOptimize(admission.enter(request));
 }
 BENCHMARK(admission_enter_and_leave);

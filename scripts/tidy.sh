@@ -10,5 +10,5 @@ files=("$@")
 
 # The compile commands of the release build name GCC's precompiled headers, which clang cannot read.
 printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -I{} sh -c '
-    clang-tidy-16 --quiet "$1" -- -std=c++20 -Iinclude -I. -Wall -Wextra 2>/dev/null &&
+    clang-tidy-16 --quiet "$1" -- -std=c++20 -Iinclude -I. -DCONSENT_BROKER_VERSION=\"\" -Wall -Wextra 2>/dev/null &&
         echo "clang-tidy: $1: clean"' sh {}

@@ -86,7 +86,7 @@ task<> serve_one(Socket socket, server::handler const& answer) {
 
 } // namespace
 
-server::server(parley::executor on, address at)
+server::server(parley::executor const& on, address at)
     : at_(std::move(at)), acceptor_(on), end_(on, parley::steady_timer::time_point::max()) {
     error_code ec = remove_socket(at_.path());
     auto const endpoint = at_.endpoint();
@@ -131,7 +131,7 @@ task<> server::serve(handler answer) {
 
 void server::begin(socket_type socket, handler const& answer) {
     auto const client = clients_.emplace(clients_.end());
-    auto const done = [this, client](std::exception_ptr failure) {
+    auto const done = [this, client](std::exception_ptr const& failure) {
         clients_.erase(client);
         end_.cancel();
         if (failure) std::rethrow_exception(failure);

@@ -27,7 +27,7 @@ class server {
 
     /// Listens; only this user can connect. Replaces a socket that an earlier broker left behind,
     /// so the caller must know that none is running. \throws command_error.
-    server(parley::executor on, address at);
+    server(parley::executor const& on, address at);
     server(server&&) = delete;
     ~server();
 

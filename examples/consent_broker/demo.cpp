@@ -105,6 +105,7 @@ class narrator {
 
     void list(std::vector<consent::relationship> const& rows) {
         std::vector<std::vector<std::string>> lines;
+        lines.reserve(rows.size());
         for (auto const& row : rows) {
             if (json_) print({{"relationship", parley::json::encode(row)}});
             lines.push_back({"   " + row.relationship_id, row.patient_agent_id, row.provider_npi,

@@ -99,6 +99,7 @@ void list(provider_options const& options) {
         value_of(storage.read_now([](auto& tx) { return consent::list_providers(tx); }));
     if (!options.json) {
         std::vector<std::vector<std::string>> rows;
+        rows.reserve(all.size());
         for (auto const& p : all) {
             rows.push_back({p.npi, p.name.value_or("-"), p.specialty.value_or("-"),
                             p.endpoint_url.value_or("(default)")});

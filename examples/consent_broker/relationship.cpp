@@ -80,6 +80,7 @@ void list(relationship_options const& options) {
         return;
     }
     std::vector<std::vector<std::string>> rows;
+    rows.reserve(found.size());
     for (auto const& row : found) {
         rows.push_back({row.relationship_id, row.patient_agent_id, row.provider_npi, row.status,
                         row.created_at});

@@ -72,7 +72,7 @@ int serve(serve_options const& options) {
     std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
     std::signal(SIGXFSZ, SIG_IGN); // and a limit of its files, which is an error as a full disk is
     auto loaded = load_configuration(options.config);
-    auto& config = *loaded.config;
+    auto& config = loaded.config;
     report_configuration(loaded.report);
 
     auto address = shared::resolve(config.server.host, config.server.port);

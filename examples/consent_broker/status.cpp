@@ -44,6 +44,7 @@ void print(control::running const& broker, row_counts const& rows) {
     if (broker.sessions.empty()) return;
     std::cout << '\n';
     std::vector<std::vector<std::string>> sessions;
+    sessions.reserve(broker.sessions.size());
     for (auto const& s : broker.sessions) {
         sessions.push_back({s.id, s.subject.empty() ? "-" : s.subject,
                             s.target.empty() ? "-" : s.target, s.started_at, s.status});

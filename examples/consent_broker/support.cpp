@@ -27,11 +27,10 @@ CLI::Option& add_config_option(CLI::App& command, std::string& path) {
                 ->capture_default_str();
 }
 
-parley::loaded_config<consent::configuration>
-load_configuration(std::filesystem::path const& path) {
+usable_configuration load_configuration(std::filesystem::path const& path) {
     auto loaded = parley::load_config_file<consent::configuration>(path, parley::environment(),
                                                                    consent::env_prefix);
-    if (loaded.config) return loaded;
+    if (loaded.config) return {std::move(*loaded.config), std::move(loaded.report)};
 
     std::string text = "the configuration cannot be used:";
     for (auto const& wrong : loaded.report.problems)
@@ -51,7 +50,7 @@ consent::configuration read_configuration(std::filesystem::path const& path) {
     for (auto const& warning : loaded.report.warnings) {
         std::cerr << "warning: " << printable(warning) << '\n';
     }
-    return std::move(*loaded.config);
+    return std::move(loaded.config);
 }
 
 void require_npi(std::string_view npi) {

@@ -36,10 +36,15 @@ using shared::printable;
 /// Adds `--config FILE`, which every command has. `path` gets the default.
 CLI::Option& add_config_option(CLI::App& command, std::string& path);
 
-/// The configuration in the file and the environment, and what is to be said about it.
+/// A configuration that can be used, and what is to be said about it.
+struct usable_configuration {
+    parley::consent::configuration config;
+    parley::config_report report; ///< without problems
+};
+
+/// The configuration in the file and the environment.
 /// \throws command_error that has every problem.
-parley::loaded_config<parley::consent::configuration>
-load_configuration(std::filesystem::path const& path);
+usable_configuration load_configuration(std::filesystem::path const& path);
 
 /// As above, for commands that only look something up in it: its warnings go to standard error.
 parley::consent::configuration read_configuration(std::filesystem::path const& path);

@@ -3,6 +3,8 @@
 
 #include "output.hpp"
 
+#include <parley/encoding.hpp>
+
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 
@@ -12,7 +14,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <cstdint>
 #include <memory>
 
 namespace shared::log {
@@ -87,10 +89,7 @@ std::string quoted(std::string_view value) {
         } else if (c >= ' ' && c < '\x7f') {
             out += c;
         } else {
-            std::array<char, 8> escaped{};
-            std::snprintf(escaped.data(), escaped.size(), "\\x%02x",
-                          static_cast<unsigned>(static_cast<unsigned char>(c)));
-            out += escaped.data();
+            out += "\\x" + parley::to_hex(std::array{static_cast<std::uint8_t>(c)});
         }
     }
     return out + '"';

@@ -2,13 +2,14 @@
 #include "output.hpp"
 
 #include <parley/detail/ecmascript_json.hpp>
+#include <parley/encoding.hpp>
 
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <iostream>
 #include <utility>
 
@@ -106,10 +107,10 @@ std::string printable(std::string_view text) {
             out += bytes;
             continue;
         }
-        std::array<char, 8> escaped{};
-        std::snprintf(escaped.data(), escaped.size(), code < 0x100 ? "\\x%02x" : "\\u%04x",
-                      static_cast<unsigned>(code));
-        out += escaped.data();
+        auto const high = static_cast<std::uint8_t>(code >> 8U);
+        auto const low = static_cast<std::uint8_t>(code);
+        out += high == 0 ? "\\x" : "\\u" + parley::to_hex(std::array{high});
+        out += parley::to_hex(std::array{low});
     }
     return out;
 }

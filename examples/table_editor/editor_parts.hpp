@@ -5,6 +5,7 @@
 /// A table editor on either transport. Each is compiled in a file of its own: the server is a
 /// template that takes its time.
 
+#include <parley/https_client.hpp>
 #include <parley/static_files.hpp>
 #include <parley/tables/atelier_backend.hpp>
 #include <parley/tables/configuration.hpp>
@@ -25,9 +26,10 @@
 
 namespace table_editor {
 
-using any_backend = parley::tables::variant_backend<parley::tables::sqlite_backend,
-                                                    parley::tables::postgresql_backend,
-                                                    parley::tables::atelier_backend>;
+using iris_backend = parley::tables::atelier_backend<parley::tls_connector>;
+using any_backend =
+    parley::tables::variant_backend<parley::tables::sqlite_backend,
+                                    parley::tables::postgresql_backend, iris_backend>;
 
 /// What a table editor is made of, once everything that can be wrong with it was found to be right.
 struct editor_parts {

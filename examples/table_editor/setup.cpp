@@ -57,6 +57,14 @@ auto user_check(std::vector<tables::user_section> users) {
     };
 }
 
+parley::tls_connector open_authorities(std::string const& file) {
+    try {
+        return parley::tls_connector({.authorities = file});
+    } catch (boost::system::system_error const& e) {
+        refuse("database.caFile: expected a PEM file with certificates: " + std::string(e.what()));
+    }
+}
+
 any_backend make_backend(tables::database_section const& database) {
     if (database.type == "postgresql") {
         return any_backend(
@@ -68,9 +76,12 @@ any_backend make_backend(tables::database_section const& database) {
                 .idle_timeout = database.idleTimeoutMs}));
     }
     if (database.type == "iris") {
-        return any_backend(
-            std::make_unique<tables::atelier_backend>(tables::atelier_backend::options{
-                .servers = database.servers, .ca_file = database.caFile}));
+        parley::http_client_options http;
+        http.max_connections = database.maxConnectionsPerSession;
+        http.idle_timeout = database.idleTimeoutMs;
+        return any_backend(std::make_unique<iris_backend>(
+            tables::atelier_options{.servers = database.servers, .http = http},
+            open_authorities(database.caFile)));
     }
     return any_backend(std::make_unique<tables::sqlite_backend>(
         tables::sqlite_backend::options{.folder = database.folder,

@@ -686,11 +686,9 @@ class Reading(CommandTest):
     def test_waits_for_no_writer(self):
         writer = sqlite3.connect(self.database, isolation_level=None)
         self.addCleanup(writer.close)
-        writer.execute("BEGIN IMMEDIATE")
-        begin = time.monotonic()
+        writer.execute("BEGIN IMMEDIATE")  # never ended: who waits for it fails
         for command in self.COMMANDS:
             self.assertIn(PROVIDER, self.ok(*command))
-        self.assertLess(time.monotonic() - begin, 4)
 
     def test_leaves_nothing_behind(self):
         files = sorted(self.database.parent.iterdir())

@@ -492,8 +492,10 @@ class Connect(HandshakeCase):
 
         status, refused = self.visit(broker, broker.url, provider=UNREGISTERED)
         self.assertEqual((status, refused["code"]), (1, "PROVIDER_NOT_FOUND"))
-        self.assertEqual(self.visit(broker, "http://127.0.0.1"), (2, None))
-        self.assertEqual(self.visit(broker, broker.url, provider="1234567890"), (2, None))
+        status, wrong = self.visit(broker, "http://127.0.0.1")
+        self.assertEqual((status, list(wrong)), (2, ["error"]))
+        status, wrong = self.visit(broker, broker.url, provider="1234567890")
+        self.assertEqual((status, list(wrong)), (2, ["error"]))
         self.assertEqual(self.visit(broker, broker.url + "/elsewhere")[0], 3)
         self.assertEqual(self.visit(broker, "ws://127.0.0.1:1")[0], 3)
         shown = broker.cli("connect", broker.url, "--provider", PROVIDER)
