@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -54,7 +55,10 @@ struct world {
             static_cast<soci::sqlite3_session_backend*>(raw.session().get_backend())->conn_;
         char* error = nullptr;
         sqlite_api::sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error);
-        BOOST_TEST_REQUIRE(!error, sql << ": " << error);
+        if (!error) return;
+        auto const message = sql + ": " + error;
+        sqlite_api::sqlite3_free(error);
+        throw std::runtime_error(message);
     }
     static std::string numbers(int n) {
         return "WITH RECURSIVE counting(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counting "

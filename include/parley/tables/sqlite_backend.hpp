@@ -436,19 +436,22 @@ class sqlite_backend {
         detail::sqlite_folder const folder(options_.folder);
         sqlite_connection::options const each{options_.busy_timeout, options_.max_page_bytes};
         auto connection = sqlite_database::connect(folder, who.ns, each);
-        if (connection) {
-            // SQLite looks into the file only when it has to.
-            sqlite_connection::use const in_use(**connection, control);
-            if (auto const read = sqlite_database::list_tables(**connection); !read)
-                connection = read.error();
-        }
         if (!connection) return opening_failure(connection.error());
+        if (auto const read = look_into(**connection, control); !read)
+            return opening_failure(read.error());
 
         sqlite_database::connections::options const limits{
             options_.max_connections, options_.max_waiting, options_.idle_timeout};
         auto database = std::make_shared<sqlite_database>(folder, threads_, limits, each);
         database->connections_->keep(*std::move(connection));
         return database;
+    }
+
+    /// SQLite looks into a file only when it has to.
+    static outcome<void> look_into(sqlite_connection& connection, work_control& control) {
+        sqlite_connection::use const in_use(connection, control);
+        auto const read = sqlite_database::list_tables(connection);
+        return read ? outcome<void>() : read.error();
     }
 
     /// A namespace that is not there is something wrong with the credentials as they were given.
