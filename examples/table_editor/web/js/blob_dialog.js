@@ -43,7 +43,7 @@ export function showBlob({ title, value, name }) {
   if (bytes === undefined) choice.value = 'Base64';
   preview.textContent = previews[choice.value];
   const element = dialog(
-    { title },
+    { title, class: 'blob' },
     h(
       'div',
       { class: 'blob-head' },

@@ -30,7 +30,7 @@ function binary(base64) {
 /** NULL, empty text and text that looks like either are three different things to see. */
 function plain(column, value) {
   if (value === null || value === undefined) return h('span', { class: 'value null' }, 'NULL');
-  if (value === '') return h('span', { class: 'value empty' }, 'empty');
+  if (value === '') return h('span', { class: 'value blank' }, 'empty');
   const kind = kindOfValue(column, value);
   if (kind === 'binary') return binary(String(value));
   if (kind === 'boolean') {

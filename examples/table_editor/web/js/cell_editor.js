@@ -24,7 +24,7 @@ export class CellEditor {
   #isNull;
   #nullButton;
   #done = false;
-  #place = () => this.#follow();
+  #place = () => this.follow();
 
   /**
    * `anchor()` is the cell's element, if it is on the page. `stored` is the stored value, `draft` what
@@ -68,7 +68,7 @@ export class CellEditor {
 
   open() {
     document.body.append(this.#panel);
-    this.#follow();
+    this.follow();
     this.#field.focus(this.#options.typed === undefined);
     // The grid scrolls in its own box, which only a capturing listener hears.
     window.addEventListener('scroll', this.#place, true);
@@ -154,7 +154,7 @@ export class CellEditor {
     this.#isNull = tagName === 'SELECT' && value === '' && this.#options.column.nullable;
     this.#showNull();
     this.#options.change({ text: this.#field.text, isNull: this.#isNull });
-    this.#follow();
+    this.follow();
   }
 
   #toggleNull(isNull) {
@@ -223,7 +223,7 @@ export class CellEditor {
   }
 
   /** Lies on the cell, wherever that is now, but always within the window. */
-  #follow() {
+  follow() {
     const cell = this.#options.anchor()?.getBoundingClientRect();
     const { style } = this.#panel;
     const width = Math.min(innerWidth - 2 * margin, Math.max(narrowest, cell?.width ?? 0));

@@ -7,14 +7,13 @@ import {
   FormatModule,
   FrozenColumnsModule,
   ResizeColumnsModule,
-  ResizeTableModule,
   Tabulator,
 } from '../vendor/tabulator/tabulator_esm.min.js';
 import { fillCell } from './cell_content.js';
 import { h, icon } from './dom.js';
 import { isNumeric, kindOf, typeName } from './values.js';
 
-Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule, ResizeTableModule]);
+Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule]);
 
 const header = -1; // the row of the column headers
 
@@ -66,7 +65,7 @@ export class Grid extends EventTarget {
     this.#lockOf = lockOf;
     const wide = matchMedia('(min-width: 48rem)').matches;
     this.#table = new Tabulator(host, {
-      height: '100%',
+      height: '100%', // css/grid.css keeps it so: to be drawn again on every resize would lose the focus
       layout: 'fitDataFill',
       renderVertical: 'basic', // all rows of a page: the browser's own search and screen readers see them
       nestedFieldSeparator: false,
@@ -119,11 +118,11 @@ export class Grid extends EventTarget {
     this.#ready.then(() => this.#rowAt(number)?.update(this.#record(row, number)));
   }
 
-  /** Draws a row again, because its drafts changed. */
+  /** Draws a row again, because its drafts changed. In the same elements, one of which has the focus. */
   redrawRow(number) {
     this.#ready.then(() => {
-      this.#rowAt(number)?.reformat();
-      if (this.#active.row === number) this.#markActive();
+      const cells = this.#rowAt(number)?.getCells() ?? [];
+      cells.forEach((cell, at) => cell.getElement().replaceChildren(this.#draw(cell, at)));
     });
   }
 
@@ -212,12 +211,14 @@ export class Grid extends EventTarget {
     this.#host.addEventListener('mousedown', ({ target }) => {
       this.#pressedOnActive = target.closest('[role=gridcell]') === document.activeElement;
     });
-    this.#host.addEventListener('click', ({ target }) => {
+    this.#host.addEventListener('click', ({ target, detail }) => {
       const at = this.#placeOf(target);
       if (at === null) return;
       if (at.row === header) this.#tell('sort', at);
-      // The first click chooses a cell, the next one edits it, unless it ended a selection of text.
-      else if (this.#pressedOnActive && getSelection().isCollapsed) this.#tell('edit', at);
+      // The first click chooses a cell, the next one edits it, unless a text was selected by dragging.
+      else if (this.#pressedOnActive && (detail > 1 || getSelection().isCollapsed)) {
+        this.#tell('edit', at);
+      }
     });
   }
 

@@ -6,16 +6,19 @@ import { dialog, problem } from './dialogs.js';
 import { h, icon, newId } from './dom.js';
 import { makeField } from './field.js';
 import { LineDropped } from './socket.js';
-import { fromText, kindOf, typeName } from './values.js';
+import { examples, fromText, kindOf, typeName } from './values.js';
 
 /** Columns that a new row may bring along. Binary ones are left to the database. */
 const isWritable = (column) => !column.readOnly && kindOf(column) !== 'binary';
 
+const placeholders = { default: 'left to the database', null: 'NULL' };
+
 function row(column, start, changed) {
+  const kind = kindOf(column);
   const id = newId('new');
   const error = h('p', { class: 'wrong', id: `${id}-error`, role: 'alert' });
   const field = makeField({
-    kind: kindOf(column),
+    kind,
     attributes: { id, 'aria-describedby': `${id}-error` },
     input: () => choose(field.control.tagName === 'SELECT' && field.text === '' ? 'default' : 'value'),
   });
@@ -36,7 +39,8 @@ function row(column, start, changed) {
   }
 
   function show() {
-    element.dataset.mode = mode.value;
+    const { control } = field;
+    if (control.tagName !== 'SELECT') control.placeholder = placeholders[mode.value] ?? examples[kind] ?? '';
     say('');
   }
 
@@ -53,7 +57,8 @@ function row(column, start, changed) {
       'label',
       { for: id },
       h('span', { class: 'name' }, column.name),
-      h('span', { class: 'type' }, typeName(column).toLowerCase(), column.nullable ? '' : ', required'),
+      ' ',
+      h('span', { class: 'type' }, typeName(column).toLowerCase(), column.nullable ? '' : ', not null'),
     ),
     h('div', { class: 'new-field-control' }, mode, field.element),
     error,

@@ -152,6 +152,8 @@ export class Table extends EventTarget {
 
   /** Sends a draft. It ends as stored and forgotten, or in one of the states that drafts.js names. */
   async save(draft) {
+    Object.assign(draft, { state: 'saving', message: undefined });
+    this.#drafts.put(draft);
     const column = this.column(draft.column);
     if (column === undefined) {
       this.#settle(draft, 'refused', `There is no longer a column ${draft.column}.`);
@@ -162,8 +164,6 @@ export class Table extends EventTarget {
       this.#settle(draft, 'refused', parsed.error);
       return;
     }
-    Object.assign(draft, { state: 'saving', message: undefined });
-    this.#drafts.put(draft);
     // One after the other: a second edit of a cell must know what the first one left there.
     this.#saves = this.#saves.then(() => this.#attempt(draft, column, parsed.value));
     await this.#saves;

@@ -20,6 +20,7 @@ export class TableView {
   #line;
   #grid = null;
   #editor = null;
+  #editing; // the place of the draft in the editor, if it can be edited
   #insertDialog = null;
   #pager = new Pager();
   #filterBar = new FilterBar();
@@ -284,6 +285,8 @@ export class TableView {
       cancel: () => find() && this.#drafts.remove(find()),
       closed: (refocus) => {
         this.#editor = null;
+        this.#editing = undefined;
+        this.#draftChanged(table.key);
         // Left open, and then taken away: what was typed is shown in its cell, to be saved or not.
         const left = locked === undefined ? find() : undefined;
         if (left?.state === 'typing') this.#drafts.put({ ...left, state: 'kept' });
@@ -292,6 +295,8 @@ export class TableView {
       },
     });
     this.#editor = editor;
+    this.#editing = locked === undefined ? at : undefined;
+    this.#draftChanged(table.key);
     editor.open();
   }
 
@@ -347,11 +352,14 @@ export class TableView {
     const { columns, key, rows } = this.#table;
     if (columns === null) return;
     for (const index of rows.keys()) this.#redraw(index);
-    this.#draftsBar.show(this.#drafts.cells(key), {
+    // What is said about the draft in the editor is said there.
+    const editing = this.#editing && this.#drafts.cell(key, this.#editing.row, this.#editing.column);
+    this.#draftsBar.show(this.#drafts.cells(key).filter((draft) => draft !== editing), {
       insert: this.#insertDialog === null && this.#drafts.insert(key) !== undefined,
       column: (name) => this.#table.column(name),
       keyName: this.#table.primaryKey?.name,
     });
+    this.#editor?.follow(); // the grid may have moved
   }
 
   /** Only rows with drafts, or that had one, look different. */
