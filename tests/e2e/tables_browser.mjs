@@ -49,6 +49,7 @@ class Program {
 class CuttableLine {
   #sockets = new Set();
   #isCut = false;
+  #swallowed;
 
   static async to(target) {
     const line = new CuttableLine();
@@ -65,15 +66,29 @@ class CuttableLine {
       return;
     }
     const far = connect(this.target.port, this.target.host);
-    for (const [one, other] of [[near, far], [far, near]]) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ]) {
       this.#sockets.add(one);
       one.on('error', () => other.destroy());
       one.on('close', () => {
         this.#sockets.delete(one);
         other.destroy();
       });
-      one.pipe(other);
     }
+    near.on('data', (data) => far.write(data));
+    far.on('data', (data) => {
+      if (this.#swallowed) this.#swallowed();
+      else near.write(data);
+    });
+  }
+
+  /** From now on answers are lost, questions not. Gives a promise for the first answer that is. */
+  swallowAnswers() {
+    return new Promise((resolve) => {
+      this.#swallowed = resolve;
+    });
   }
 
   cut() {
@@ -83,6 +98,7 @@ class CuttableLine {
 
   mend() {
     this.#isCut = false;
+    this.#swallowed = undefined;
   }
 
   async stop() {
@@ -129,7 +145,9 @@ class Editor {
     await context.exposeFunction('reportViolation', (text) => editor.faults.push(text));
     await context.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', (event) => {
-        window.reportViolation(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
+        window.reportViolation(
+          `CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`,
+        );
       });
     });
     t.after(async () => {
@@ -165,7 +183,10 @@ class Editor {
   sees = (text) => this.text(text).first().waitFor();
 
   async openTable(name) {
-    await this.page.getByRole('navigation', { name: 'Tables' }).getByRole('button', { name }).click();
+    await this.page
+      .getByRole('navigation', { name: 'Tables' })
+      .getByRole('button', { name })
+      .click();
     await this.heading(name);
     await this.page.getByRole('gridcell').first().waitFor();
   }
@@ -191,7 +212,10 @@ class Editor {
   }
 
   field = (column, key) =>
-    this.page.getByLabel(`${column} where`, { exact: false }).and(this.page.locator('input, select, textarea')).and(this.page.getByLabel(`is ${key}`));
+    this.page
+      .getByLabel(`${column} where`, { exact: false })
+      .and(this.page.locator('input, select, textarea'))
+      .and(this.page.getByLabel(`is ${key}`));
 
   /** Opens the editor of a cell, as with a mouse. */
   async edit(column, key) {
@@ -226,13 +250,17 @@ class Editor {
     const { violations } = await this.page.evaluate(() => window.axe.run());
     const serious = violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, help, nodes }) => `${state}: ${id}: ${help}: ${nodes.map(({ html }) => html).join('\n')}`);
+      .map(
+        ({ id, help, nodes }) =>
+          `${state}: ${id}: ${help}: ${nodes.map(({ html }) => html).join('\n')}`,
+      );
     assert.deepEqual(serious, []);
     await this.picture(state);
   }
 
   async picture(name) {
-    if (pictures) await this.page.screenshot({ path: join(pictures, `${name.replaceAll(' ', '-')}.png`) });
+    if (pictures)
+      await this.page.screenshot({ path: join(pictures, `${name.replaceAll(' ', '-')}.png`) });
   }
 
   async hasNoSidewaysScroll() {
@@ -244,6 +272,17 @@ class Editor {
   }
 }
 
+test('the page is served under a strict Content-Security-Policy', async () => {
+  const policy = (await fetch(demo.url)).headers.get('content-security-policy');
+  const parts = Object.fromEntries(
+    policy.split(';').map((part) => [part.trim().split(' ')[0], part.trim()]),
+  );
+  assert.equal(parts['default-src'], "default-src 'none'");
+  assert.equal(parts['script-src'], "script-src 'self'");
+  assert.equal(parts['style-src'], "style-src 'self'");
+  assert.equal(parts['frame-ancestors'], "frame-ancestors 'none'");
+});
+
 test('a wrong password is told, and the right one lets in', async (t) => {
   const editor = await Editor.open(t);
   const { page } = editor;
@@ -253,7 +292,9 @@ test('a wrong password is told, and the right one lets in', async (t) => {
 
   await editor.logIn('not the password');
   await page.getByRole('alert').filter({ hasText: 'password is not right' }).waitFor();
-  assert.ok(await page.getByLabel('Password').evaluate((field) => field === document.activeElement));
+  assert.ok(
+    await page.getByLabel('Password').evaluate((field) => field === document.activeElement),
+  );
 
   await page.getByLabel('Password').fill(editor.program.password);
   await editor.button('Test connection').click();
@@ -289,14 +330,20 @@ test('rows are paged, sorted and filtered', async (t) => {
   await editor.sees('1–25 of 100,000 rows');
 
   const sorted = (direction) =>
-    page.locator(`[role=columnheader][aria-sort=${direction}]`).filter({ hasText: 'cost' }).waitFor();
+    page
+      .locator(`[role=columnheader][aria-sort=${direction}]`)
+      .filter({ hasText: 'cost' })
+      .waitFor();
   const costs = async () => (await editor.column('cost')).map(Number);
   await editor.header('cost').click();
   await sorted('ascending');
   await editor.header('cost').click();
   await sorted('descending');
   const descending = await costs();
-  assert.deepEqual(descending, [...descending].sort((a, b) => b - a));
+  assert.deepEqual(
+    descending,
+    [...descending].sort((a, b) => b - a),
+  );
   await editor.header('cost').click();
   await sorted('none');
 
@@ -325,8 +372,8 @@ test('text, numbers, dates, truth values and NULL are edited in place', async (t
   const editor = await Editor.at(t, 'patients');
   const { page } = editor;
 
-  await editor.change('name', 1, "O'Brien; DROP TABLE \"patients\" -- <b>ü</b> 漢字");
-  await editor.shows('name', 1, "O'Brien; DROP TABLE \"patients\" -- <b>ü</b> 漢字");
+  await editor.change('name', 1, 'O\'Brien; DROP TABLE "patients" -- <b>ü</b> 漢字');
+  await editor.shows('name', 1, 'O\'Brien; DROP TABLE "patients" -- <b>ü</b> 漢字');
 
   await editor.change('weight_kg', 1, '71.5');
   await editor.shows('weight_kg', 1, '71.50');
@@ -371,7 +418,7 @@ test('text, numbers, dates, truth values and NULL are edited in place', async (t
   await editor.edit('name', 1);
   await editor.type('never mind');
   await editor.press('Escape');
-  await editor.shows('name', 1, "O'Brien; DROP TABLE \"patients\" -- <b>ü</b> 漢字");
+  await editor.shows('name', 1, 'O\'Brien; DROP TABLE "patients" -- <b>ü</b> 漢字');
 
   await editor.stores('weight_kg', 1, '72.25');
   await editor.shows('born', 1, '1999-02-28');
@@ -396,7 +443,11 @@ test('no digit of a large integer or a decimal is lost', async (t) => {
 
 test('keys are locked, and a table without one says why it cannot be changed', async (t) => {
   const editor = await Editor.at(t, 'settings');
-  await (await editor.cell('name', await editor.column('name').then(([first]) => first))).first().dblclick();
+  await (
+    await editor.cell('name', await editor.column('name').then(([first]) => first))
+  )
+    .first()
+    .dblclick();
   await editor.sees('Cannot be edited: primary key.');
   await editor.press('Escape');
   await editor.openTable('main.measurements');
@@ -419,7 +470,9 @@ test('a binary value is looked at and downloaded', async (t) => {
   const bytes = await readFile(await download.path());
   assert.ok(bytes.length > 0);
   const preview = await editor.dialog().locator('pre').innerText();
-  const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const start = [...bytes.subarray(0, 4)]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join(' ');
   assert.ok(preview.includes(start), `${preview} begins with ${start}`);
 });
 
@@ -463,7 +516,10 @@ test('somebody else’s change is shown beside one’s own, which overwrites it 
   await (await mine.edit('name', 2)).fill('Mine');
   await theirs.change('name', 2, 'Theirs');
   await mine.press('Enter');
-  await mine.page.getByRole('alert').filter({ hasText: 'Somebody else changed this value' }).waitFor();
+  await mine.page
+    .getByRole('alert')
+    .filter({ hasText: 'Somebody else changed this value' })
+    .waitFor();
   await mine.page.getByRole('definition').filter({ hasText: 'Theirs' }).waitFor();
   await mine.page.getByRole('definition').filter({ hasText: 'Mine' }).waitFor();
   await mine.isAccessible('conflict');
@@ -479,8 +535,14 @@ test('somebody else’s change is shown beside one’s own, which overwrites it 
   // A row that is gone keeps what was typed in sight.
   await theirs.button('Insert row').click();
   await theirs.dialog().getByLabel(/^id /).fill('1000001');
-  await theirs.dialog().getByLabel(/^name /).fill('Short-lived');
-  await theirs.dialog().getByLabel(/^active /).selectOption('true');
+  await theirs
+    .dialog()
+    .getByLabel(/^name /)
+    .fill('Short-lived');
+  await theirs
+    .dialog()
+    .getByLabel(/^active /)
+    .selectOption('true');
   await theirs.button('Insert row', theirs.dialog()).click();
   await theirs.sees('Inserted the row.');
   for (const editor of [mine, theirs]) {
@@ -519,7 +581,10 @@ test('everything can be done from the keyboard', async (t) => {
   await editor.press('ArrowUp');
   await editor.press('End');
   await editor.press('Enter');
-  await page.locator('[role=columnheader][aria-sort=ascending]').filter({ hasText: 'cost' }).waitFor();
+  await page
+    .locator('[role=columnheader][aria-sort=ascending]')
+    .filter({ hasText: 'cost' })
+    .waitFor();
   await editor.press('ArrowDown');
   await editor.press('ArrowLeft');
   const [key] = await editor.column('id');
@@ -576,14 +641,38 @@ test('a dropped line comes back to the same place, and nothing typed is lost', a
 
   // The same for a new row.
   await editor.button('Insert row').click();
-  await editor.dialog().getByLabel(/^reason /).fill('a whole new visit');
+  await editor
+    .dialog()
+    .getByLabel(/^reason /)
+    .fill('a whole new visit');
   line.cut();
   await editor.button('Insert row', editor.dialog()).click();
   await editor.dialog().getByRole('alert').filter({ hasText: 'What you typed is kept' }).waitFor();
-  assert.equal(await editor.dialog().getByLabel(/^reason /).inputValue(), 'a whole new visit');
+  assert.equal(
+    await editor
+      .dialog()
+      .getByLabel(/^reason /)
+      .inputValue(),
+    'a whole new visit',
+  );
   line.mend();
   await editor.button('Cancel', editor.dialog()).click();
   await editor.text('The connection is lost.').waitFor({ state: 'hidden' });
+});
+
+test('a change whose answer was lost is sent again without harm', async (t) => {
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'accounts', { url: line.url });
+  await (await editor.edit('owner', 2)).fill('stored once');
+  const swallowed = line.swallowAnswers();
+  await editor.press('Enter');
+  await swallowed; // the server has stored it, but the page cannot know
+  line.cut();
+  await editor.sees('The connection is lost.');
+  line.mend();
+  await editor.sees('Saved owner.');
+  await editor.stores('owner', 2, 'stored once');
 });
 
 test('after a restart of the server one logs in again and finds what was typed', async (t) => {
@@ -629,11 +718,20 @@ test('a session that ends in time is announced, prolonged, and leaves what was t
   await editor.sees('Saved notes.');
 
   await editor.button('Insert row').click();
-  await editor.dialog().getByLabel(/^name /).fill('Half a row');
+  await editor
+    .dialog()
+    .getByLabel(/^name /)
+    .fill('Half a row');
   await editor.sees('Your session has ended. What you typed is kept');
   await editor.logIn();
   await editor.dialog().waitFor();
-  assert.equal(await editor.dialog().getByLabel(/^name /).inputValue(), 'Half a row');
+  assert.equal(
+    await editor
+      .dialog()
+      .getByLabel(/^name /)
+      .inputValue(),
+    'Half a row',
+  );
 });
 
 for (const colorScheme of ['light', 'dark']) {
@@ -707,7 +805,9 @@ for (const colorScheme of ['light', 'dark']) {
     await editor.press('Escape');
     await editor.button('Tables').tap();
     await editor.press('Escape');
-    assert.ok(await editor.button('Tables').evaluate((button) => button === document.activeElement));
+    assert.ok(
+      await editor.button('Tables').evaluate((button) => button === document.activeElement),
+    );
   });
 }
 

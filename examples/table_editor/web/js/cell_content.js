@@ -2,7 +2,16 @@
 // What stands in a cell: the stored value, or what was typed and is not stored yet.
 
 import { h, icon } from './dom.js';
-import { hex, bytesOf, isNumeric, kindOf, kindOfValue, sizeOf, sizeText, toText } from './values.js';
+import {
+  hex,
+  bytesOf,
+  isNumeric,
+  kindOf,
+  kindOfValue,
+  sizeOf,
+  sizeText,
+  toText,
+} from './values.js';
 
 const longest = 300; // characters; the editor shows the rest
 const previewBytes = 6;

@@ -16,6 +16,7 @@ import { isNumeric, kindOf, typeName } from './values.js';
 Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule]);
 
 const header = -1; // the row of the column headers
+const rowHeight = 2.25; // rem; said beforehand, so that no row has to be measured
 
 /** Columns may have any name, which Tabulator would read as paths; so they have numbers. */
 const field = (number) => `c${number}`;
@@ -33,7 +34,11 @@ function headerContent(column, locked) {
     h(
       'div',
       { class: 'heading-type' },
-      column.isPrimaryKey ? icon('key') : locked && kindOf(column) !== 'binary' ? icon('lock') : null,
+      column.isPrimaryKey
+        ? icon('key')
+        : locked && kindOf(column) !== 'binary'
+          ? icon('lock')
+          : null,
       h('span', {}, typeName(column).toLowerCase()),
       column.isPrimaryKey ? h('span', { class: 'for-readers' }, ', primary key') : null,
     ),
@@ -68,6 +73,9 @@ export class Grid extends EventTarget {
       height: '100%', // css/grid.css keeps it so: to be drawn again on every resize would lose the focus
       layout: 'fitDataFill',
       renderVertical: 'basic', // all rows of a page: the browser's own search and screen readers see them
+      rowHeight: Math.round(
+        rowHeight * parseFloat(getComputedStyle(document.documentElement).fontSize),
+      ),
       nestedFieldSeparator: false,
       data: [],
       placeholder: h('p', { class: 'no-rows' }, 'No rows.'),

@@ -11,7 +11,7 @@ import { examples, fromText, kindOf, typeName } from './values.js';
 /** Columns that a new row may bring along. Binary ones are left to the database. */
 const isWritable = (column) => !column.readOnly && kindOf(column) !== 'binary';
 
-const placeholders = { default: 'left to the database', null: 'NULL' };
+const placeholders = { default: 'database’s choice', null: 'NULL' };
 
 function row(column, start, changed) {
   const kind = kindOf(column);
@@ -20,7 +20,8 @@ function row(column, start, changed) {
   const field = makeField({
     kind,
     attributes: { id, 'aria-describedby': `${id}-error` },
-    input: () => choose(field.control.tagName === 'SELECT' && field.text === '' ? 'default' : 'value'),
+    input: () =>
+      choose(field.control.tagName === 'SELECT' && field.text === '' ? 'default' : 'value'),
   });
   const mode = h(
     'select',
@@ -40,7 +41,8 @@ function row(column, start, changed) {
 
   function show() {
     const { control } = field;
-    if (control.tagName !== 'SELECT') control.placeholder = placeholders[mode.value] ?? examples[kind] ?? '';
+    if (control.tagName !== 'SELECT')
+      control.placeholder = placeholders[mode.value] ?? examples[kind] ?? '';
     say('');
   }
 
@@ -58,7 +60,12 @@ function row(column, start, changed) {
       { for: id },
       h('span', { class: 'name' }, column.name),
       ' ',
-      h('span', { class: 'type' }, typeName(column).toLowerCase(), column.nullable ? '' : ', not null'),
+      h(
+        'span',
+        { class: 'type' },
+        typeName(column).toLowerCase(),
+        column.nullable ? '' : ', not null',
+      ),
     ),
     h('div', { class: 'new-field-control' }, mode, field.element),
     error,
@@ -118,7 +125,11 @@ export class InsertDialog {
             }
           },
         },
-        h('div', { class: 'new-fields' }, this.#rows.map(({ element }) => element)),
+        h(
+          'div',
+          { class: 'new-fields' },
+          this.#rows.map(({ element }) => element),
+        ),
         this.#failure.element,
         h(
           'div',
@@ -159,15 +170,16 @@ export class InsertDialog {
   }
 
   #parse() {
-    const values = {};
+    const values = [];
     let wrong;
     for (const field of this.#rows) {
       const { value, error } = field.parse();
       if (error !== undefined) wrong ??= field;
-      else if (value !== undefined) values[field.column.name] = value;
+      else if (value !== undefined) values.push([field.column.name, value]);
     }
     wrong?.focus();
-    return wrong === undefined ? values : undefined;
+    // Not by assignment, which a column named __proto__ would misuse.
+    return wrong === undefined ? Object.fromEntries(values) : undefined;
   }
 
   #changed() {

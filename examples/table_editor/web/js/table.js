@@ -71,7 +71,7 @@ export class Table extends EventTarget {
 
   /** Shows what `change` of the view gives. Of several quick changes, only the last is asked for. */
   async load(change = {}) {
-    const wanted = { ...(this.#wanted ?? this.view), ...change };
+    const wanted = { ...this.wanted, ...change };
     if (this.#wanted !== null) {
       this.#wanted = wanted;
       return;
@@ -101,6 +101,11 @@ export class Table extends EventTarget {
   /** Another table takes its place: nothing more is asked in its name. */
   close() {
     this.#closed = true;
+  }
+
+  /** The view that is shown, or about to be. */
+  get wanted() {
+    return this.#wanted ?? this.view;
   }
 
   get isBusy() {
@@ -147,7 +152,9 @@ export class Table extends EventTarget {
   }
 
   indexOf(key) {
-    return this.primaryKey === undefined ? -1 : this.rows.findIndex((row) => this.keyOf(row) === key);
+    return this.primaryKey === undefined
+      ? -1
+      : this.rows.findIndex((row) => this.keyOf(row) === key);
   }
 
   /** Sends a draft. It ends as stored and forgotten, or in one of the states that drafts.js names. */
@@ -237,7 +244,8 @@ export class Table extends EventTarget {
   #stored(draft) {
     const index = this.indexOf(draft.row);
     // Typing may have gone on meanwhile; that is a draft of its own.
-    if (this.#drafts.cell(draft.table, draft.row, draft.column) === draft) this.#drafts.remove(draft);
+    if (this.#drafts.cell(draft.table, draft.row, draft.column) === draft)
+      this.#drafts.remove(draft);
     draft.state = 'stored';
     this.#tell('row', { index });
     this.#tell('settled', { draft });
