@@ -12,7 +12,9 @@ function dump(bytes) {
   const lines = [];
   for (let at = 0; at < Math.min(bytes.length, shown); at += perLine) {
     const line = bytes.slice(at, Math.min(at + perLine, shown));
-    const text = [...line].map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : '·'));
+    const text = [...line].map((byte) =>
+      byte > 31 && byte < 127 ? String.fromCharCode(byte) : '·',
+    );
     lines.push(
       `${at.toString(16).padStart(4, '0')}  ${hex(line).padEnd(3 * perLine - 1)}  ${text.join('')}`,
     );
@@ -43,7 +45,7 @@ export function showBlob({ title, value, name }) {
   if (bytes === undefined) choice.value = 'Base64';
   preview.textContent = previews[choice.value];
   const element = dialog(
-    { title },
+    { title, class: 'blob' },
     h(
       'div',
       { class: 'blob-head' },

@@ -2,7 +2,16 @@
 // What stands in a cell: the stored value, or what was typed and is not stored yet.
 
 import { h, icon } from './dom.js';
-import { hex, bytesOf, isNumeric, kindOf, kindOfValue, sizeOf, sizeText, toText } from './values.js';
+import {
+  hex,
+  bytesOf,
+  isNumeric,
+  kindOf,
+  kindOfValue,
+  sizeOf,
+  sizeText,
+  toText,
+} from './values.js';
 
 const longest = 300; // characters; the editor shows the rest
 const previewBytes = 6;
@@ -30,7 +39,7 @@ function binary(base64) {
 /** NULL, empty text and text that looks like either are three different things to see. */
 function plain(column, value) {
   if (value === null || value === undefined) return h('span', { class: 'value null' }, 'NULL');
-  if (value === '') return h('span', { class: 'value empty' }, 'empty');
+  if (value === '') return h('span', { class: 'value blank' }, 'empty');
   const kind = kindOfValue(column, value);
   if (kind === 'binary') return binary(String(value));
   if (kind === 'boolean') {

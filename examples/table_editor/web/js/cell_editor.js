@@ -24,7 +24,7 @@ export class CellEditor {
   #isNull;
   #nullButton;
   #done = false;
-  #place = () => this.#follow();
+  #place = () => this.follow();
 
   /**
    * `anchor()` is the cell's element, if it is on the page. `stored` is the stored value, `draft` what
@@ -62,13 +62,14 @@ export class CellEditor {
       h('div', { class: 'cell-editor-message', id: message }, this.#message()),
       this.#actions(),
     );
-    this.#field.text = draft && typed === undefined ? draft.text : (typed ?? toText(column, stored));
+    this.#field.text =
+      draft && typed === undefined ? draft.text : (typed ?? toText(column, stored));
     this.#showNull();
   }
 
   open() {
     document.body.append(this.#panel);
-    this.#follow();
+    this.follow();
     this.#field.focus(this.#options.typed === undefined);
     // The grid scrolls in its own box, which only a capturing listener hears.
     window.addEventListener('scroll', this.#place, true);
@@ -106,12 +107,18 @@ export class CellEditor {
 
   #message() {
     const { column, draft, locked } = this.#options;
-    if (locked !== undefined) return h('p', { class: 'hint' }, icon('lock'), `Cannot be edited: ${locked}.`);
+    if (locked !== undefined)
+      return h('p', { class: 'hint' }, icon('lock'), `Cannot be edited: ${locked}.`);
     const text = messages[draft?.state]?.(draft);
     if (text === undefined) return h('p', { class: 'hint' }, this.#hint());
     const wrong = draft.state === 'refused' || draft.state === 'conflict';
     return [
-      h('p', { class: wrong ? 'wrong' : 'hint', role: wrong ? 'alert' : null }, icon(wrong ? 'alert' : 'clock'), text),
+      h(
+        'p',
+        { class: wrong ? 'wrong' : 'hint', role: wrong ? 'alert' : null },
+        icon(wrong ? 'alert' : 'clock'),
+        text,
+      ),
       draft.state === 'conflict'
         ? h(
             'dl',
@@ -134,9 +141,17 @@ export class CellEditor {
   #actions() {
     const { draft, locked } = this.#options;
     const button = (text, kind, click) =>
-      h('button', { type: click ? 'button' : 'submit', class: `button small ${kind}`, click }, text);
+      h(
+        'button',
+        { type: click ? 'button' : 'submit', class: `button small ${kind}`, click },
+        text,
+      );
     if (locked !== undefined) {
-      return h('div', { class: 'actions' }, button('Close', '', () => this.#cancel()));
+      return h(
+        'div',
+        { class: 'actions' },
+        button('Close', '', () => this.#cancel()),
+      );
     }
     const conflict = draft?.state === 'conflict';
     return h(
@@ -154,7 +169,7 @@ export class CellEditor {
     this.#isNull = tagName === 'SELECT' && value === '' && this.#options.column.nullable;
     this.#showNull();
     this.#options.change({ text: this.#field.text, isNull: this.#isNull });
-    this.#follow();
+    this.follow();
   }
 
   #toggleNull(isNull) {
@@ -169,7 +184,8 @@ export class CellEditor {
     this.#panel.classList.toggle('is-null', this.#isNull);
     this.#nullButton?.setAttribute('aria-pressed', String(this.#isNull));
     const { control } = this.#field;
-    if (control.tagName === 'SELECT') control.options[0].textContent = this.#options.column.nullable ? 'NULL' : '–';
+    if (control.tagName === 'SELECT')
+      control.options[0].textContent = this.#options.column.nullable ? 'NULL' : '–';
     else if (this.#isNull) {
       control.dataset.placeholder ??= control.placeholder;
       control.placeholder = 'NULL';
@@ -185,10 +201,10 @@ export class CellEditor {
       // What was typed on an earlier occasion is not thrown away by a mere key.
       if (this.#options.draft === undefined) this.#cancel();
       else this.close(true);
-    }
-    else if (key === 'Enter' && target === this.#field.control) {
+    } else if (key === 'Enter' && target === this.#field.control) {
       if (shiftKey || altKey) {
-        if (altKey && target instanceof HTMLTextAreaElement) target.setRangeText('\n', target.selectionStart, target.selectionEnd, 'end');
+        if (altKey && target instanceof HTMLTextAreaElement)
+          target.setRangeText('\n', target.selectionStart, target.selectionEnd, 'end');
         else return;
         this.#input();
       } else this.#commit(true);
@@ -203,7 +219,8 @@ export class CellEditor {
     if (this.#done || this.#panel.contains(relatedTarget) || !document.hasFocus()) return;
     // When the panel itself is taken away, the browser reports the focus as leaving, too.
     if (!this.#panel.isConnected) return;
-    if (this.#options.draft?.state === 'conflict') this.close(); // a decision, not a click aside
+    if (this.#options.draft?.state === 'conflict')
+      this.close(); // a decision, not a click aside
     else this.#commit(false);
   }
 
@@ -223,7 +240,7 @@ export class CellEditor {
   }
 
   /** Lies on the cell, wherever that is now, but always within the window. */
-  #follow() {
+  follow() {
     const cell = this.#options.anchor()?.getBoundingClientRect();
     const { style } = this.#panel;
     const width = Math.min(innerWidth - 2 * margin, Math.max(narrowest, cell?.width ?? 0));

@@ -17,7 +17,10 @@ const explanations = {
 
 const split = (server) => {
   const colon = server.lastIndexOf(':');
-  return { host: server.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(server.slice(colon + 1)) };
+  return {
+    host: server.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(server.slice(colon + 1)),
+  };
 };
 
 function labelled(label, control, hint) {
@@ -32,16 +35,23 @@ function labelled(label, control, hint) {
   );
 }
 
-const input = (properties) => h('input', { required: true, autocapitalize: 'off', spellcheck: 'false', ...properties });
+const input = (properties) =>
+  h('input', { required: true, autocapitalize: 'off', spellcheck: 'false', ...properties });
 
-/** The fields that say where the database is: none, a choice, or free. */
+/** The fields that say where the database is: none, a choice, or free; `more` are rarely needed. */
 function serverFields({ type, servers }) {
-  if (type === 'sqlite') return { elements: [], read: () => split(servers[0] ?? 'localhost:0') };
+  if (type === 'sqlite')
+    return { elements: [], more: [], read: () => split(servers[0] ?? 'localhost:0') };
   const extra = type === 'iris' ? irisFields() : { elements: [], read: () => ({}) };
   if (servers.length > 0) {
-    const choice = h('select', {}, servers.map((server) => h('option', {}, server)));
+    const choice = h(
+      'select',
+      {},
+      servers.map((server) => h('option', {}, server)),
+    );
     return {
-      elements: [labelled('Server', choice), ...extra.elements],
+      elements: [labelled('Server', choice)],
+      more: extra.elements,
       read: () => ({ ...split(choice.value), ...extra.read() }),
     };
   }
@@ -50,8 +60,8 @@ function serverFields({ type, servers }) {
   return {
     elements: [
       h('div', { class: 'host-and-port' }, labelled('Host', host), labelled('Port', port)),
-      ...extra.elements,
     ],
+    more: extra.elements,
     read: () => ({ host: host.value.trim(), port: Number(port.value), ...extra.read() }),
   };
 }
@@ -110,10 +120,18 @@ export class ConnectView {
   }
 
   #sayUnreachable() {
-    const again = h('button', { type: 'button', class: 'button primary', click: () => {
-      box.remove();
-      this.#load();
-    } }, 'Try again');
+    const again = h(
+      'button',
+      {
+        type: 'button',
+        class: 'button primary',
+        click: () => {
+          box.remove();
+          this.#load();
+        },
+      },
+      'Try again',
+    );
     const box = h(
       'div',
       { class: 'card' },
@@ -127,7 +145,11 @@ export class ConnectView {
   #build(backend) {
     const { product, namespace } = namesOf(backend.type);
     this.#server = serverFields(backend);
-    const test = h('button', { type: 'button', class: 'button', click: () => this.#test() }, 'Test connection');
+    const test = h(
+      'button',
+      { type: 'button', class: 'button', click: () => this.#test() },
+      'Test connection',
+    );
     this.#form = h(
       'form',
       {
@@ -141,13 +163,26 @@ export class ConnectView {
       h('div', { class: 'brand' }, icon('database')),
       h('h1', { id: 'connect-title' }, 'Table editor'),
       h('p', { class: 'lead' }, `Sign in to ${product}.`),
-      this.#options.message ? h('p', { class: 'notice', role: 'alert' }, icon('clock'), h('span', {}, this.#options.message)) : null,
+      this.#options.message
+        ? h(
+            'p',
+            { class: 'notice', role: 'alert' },
+            icon('clock'),
+            h('span', {}, this.#options.message),
+          )
+        : null,
       this.#server.elements,
       labelled(namespace, this.#namespace),
       labelled('User name', this.#username),
       labelled('Password', this.#password),
+      this.#server.more,
       this.#failure.element,
-      h('div', { class: 'actions' }, test, h('button', { type: 'submit', class: 'button primary' }, 'Connect')),
+      h(
+        'div',
+        { class: 'actions' },
+        test,
+        h('button', { type: 'submit', class: 'button primary' }, 'Connect'),
+      ),
     );
     this.element.append(this.#form);
     [this.#namespace, this.#username, this.#password].find(({ value }) => value === '')?.focus();

@@ -7,7 +7,8 @@ import { count, h } from './dom.js';
 import { quoted } from './values.js';
 
 /** Drafts that need the user; the others are on their way. */
-const waits = ({ state }) => state === 'kept' || state === 'refused' || state === 'conflict' || state === 'queued';
+const waits = ({ state }) =>
+  state === 'kept' || state === 'refused' || state === 'conflict' || state === 'queued';
 
 /** Events: `show`, `save` and `discard` with the drafts as `detail`; `continue` for a new row. */
 export class DraftsBar extends EventTarget {
@@ -30,7 +31,11 @@ export class DraftsBar extends EventTarget {
             'div',
             { class: 'actions' },
             this.#button('Discard all', 'discard', waiting),
-            this.#button('Save all', 'save', waiting.filter(({ state }) => state === 'kept')),
+            this.#button(
+              'Save all',
+              'save',
+              waiting.filter(({ state }) => state === 'kept'),
+            ),
           )
         : '',
     );

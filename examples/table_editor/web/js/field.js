@@ -78,7 +78,10 @@ export function makeField({ kind, attributes = {}, input }) {
       ...common,
       input,
     });
-    element = kind in pickers ? h('span', { class: 'with-picker' }, control, picker(kind, control, input)) : control;
+    element =
+      kind in pickers
+        ? h('span', { class: 'with-picker' }, control, picker(kind, control, input))
+        : control;
   }
   return {
     element,

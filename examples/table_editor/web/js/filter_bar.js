@@ -37,7 +37,12 @@ export class FilterBar extends EventTarget {
         },
       },
       h('div', { class: 'field' }, h('label', { for: this.#column.id }, 'Column'), this.#column),
-      h('div', { class: 'field grow' }, h('label', { for: this.#value.id }, 'Is like'), this.#value),
+      h(
+        'div',
+        { class: 'field grow' },
+        h('label', { for: this.#value.id }, 'Is like'),
+        this.#value,
+      ),
       h('button', { type: 'submit', class: 'button primary' }, 'Apply'),
       h(
         'p',
@@ -77,7 +82,15 @@ export class FilterBar extends EventTarget {
     this.#chips.replaceChildren(
       ...filters.map((filter) => this.#chip(filter)),
       filters.length > 1
-        ? h('li', {}, h('button', { type: 'button', class: 'button quiet small', click: () => this.#set([]) }, 'Clear all'))
+        ? h(
+            'li',
+            {},
+            h(
+              'button',
+              { type: 'button', class: 'button quiet small', click: () => this.#set([]) },
+              'Clear all',
+            ),
+          )
         : '',
     );
     this.button.classList.toggle('on', filters.length > 0);

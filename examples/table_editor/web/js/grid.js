@@ -7,16 +7,16 @@ import {
   FormatModule,
   FrozenColumnsModule,
   ResizeColumnsModule,
-  ResizeTableModule,
   Tabulator,
 } from '../vendor/tabulator/tabulator_esm.min.js';
 import { fillCell } from './cell_content.js';
 import { h, icon } from './dom.js';
 import { isNumeric, kindOf, typeName } from './values.js';
 
-Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule, ResizeTableModule]);
+Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule]);
 
 const header = -1; // the row of the column headers
+const rowHeight = 2.25; // rem; said beforehand, so that no row has to be measured
 
 /** Columns may have any name, which Tabulator would read as paths; so they have numbers. */
 const field = (number) => `c${number}`;
@@ -34,7 +34,11 @@ function headerContent(column, locked) {
     h(
       'div',
       { class: 'heading-type' },
-      column.isPrimaryKey ? icon('key') : locked && kindOf(column) !== 'binary' ? icon('lock') : null,
+      column.isPrimaryKey
+        ? icon('key')
+        : locked && kindOf(column) !== 'binary'
+          ? icon('lock')
+          : null,
       h('span', {}, typeName(column).toLowerCase()),
       column.isPrimaryKey ? h('span', { class: 'for-readers' }, ', primary key') : null,
     ),
@@ -66,9 +70,12 @@ export class Grid extends EventTarget {
     this.#lockOf = lockOf;
     const wide = matchMedia('(min-width: 48rem)').matches;
     this.#table = new Tabulator(host, {
-      height: '100%',
+      height: '100%', // css/grid.css keeps it so: to be drawn again on every resize would lose the focus
       layout: 'fitDataFill',
       renderVertical: 'basic', // all rows of a page: the browser's own search and screen readers see them
+      rowHeight: Math.round(
+        rowHeight * parseFloat(getComputedStyle(document.documentElement).fontSize),
+      ),
       nestedFieldSeparator: false,
       data: [],
       placeholder: h('p', { class: 'no-rows' }, 'No rows.'),
@@ -119,11 +126,11 @@ export class Grid extends EventTarget {
     this.#ready.then(() => this.#rowAt(number)?.update(this.#record(row, number)));
   }
 
-  /** Draws a row again, because its drafts changed. */
+  /** Draws a row again, because its drafts changed. In the same elements, one of which has the focus. */
   redrawRow(number) {
     this.#ready.then(() => {
-      this.#rowAt(number)?.reformat();
-      if (this.#active.row === number) this.#markActive();
+      const cells = this.#rowAt(number)?.getCells() ?? [];
+      cells.forEach((cell, at) => cell.getElement().replaceChildren(this.#draw(cell, at)));
     });
   }
 
@@ -212,12 +219,14 @@ export class Grid extends EventTarget {
     this.#host.addEventListener('mousedown', ({ target }) => {
       this.#pressedOnActive = target.closest('[role=gridcell]') === document.activeElement;
     });
-    this.#host.addEventListener('click', ({ target }) => {
+    this.#host.addEventListener('click', ({ target, detail }) => {
       const at = this.#placeOf(target);
       if (at === null) return;
       if (at.row === header) this.#tell('sort', at);
-      // The first click chooses a cell, the next one edits it, unless it ended a selection of text.
-      else if (this.#pressedOnActive && getSelection().isCollapsed) this.#tell('edit', at);
+      // The first click chooses a cell, the next one edits it, unless a text was selected by dragging.
+      else if (this.#pressedOnActive && (detail > 1 || getSelection().isCollapsed)) {
+        this.#tell('edit', at);
+      }
     });
   }
 

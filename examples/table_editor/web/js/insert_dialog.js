@@ -6,18 +6,22 @@ import { dialog, problem } from './dialogs.js';
 import { h, icon, newId } from './dom.js';
 import { makeField } from './field.js';
 import { LineDropped } from './socket.js';
-import { fromText, kindOf, typeName } from './values.js';
+import { examples, fromText, kindOf, typeName } from './values.js';
 
 /** Columns that a new row may bring along. Binary ones are left to the database. */
 const isWritable = (column) => !column.readOnly && kindOf(column) !== 'binary';
 
+const placeholders = { default: 'database’s choice', null: 'NULL' };
+
 function row(column, start, changed) {
+  const kind = kindOf(column);
   const id = newId('new');
   const error = h('p', { class: 'wrong', id: `${id}-error`, role: 'alert' });
   const field = makeField({
-    kind: kindOf(column),
+    kind,
     attributes: { id, 'aria-describedby': `${id}-error` },
-    input: () => choose(field.control.tagName === 'SELECT' && field.text === '' ? 'default' : 'value'),
+    input: () =>
+      choose(field.control.tagName === 'SELECT' && field.text === '' ? 'default' : 'value'),
   });
   const mode = h(
     'select',
@@ -36,7 +40,9 @@ function row(column, start, changed) {
   }
 
   function show() {
-    element.dataset.mode = mode.value;
+    const { control } = field;
+    if (control.tagName !== 'SELECT')
+      control.placeholder = placeholders[mode.value] ?? examples[kind] ?? '';
     say('');
   }
 
@@ -53,7 +59,13 @@ function row(column, start, changed) {
       'label',
       { for: id },
       h('span', { class: 'name' }, column.name),
-      h('span', { class: 'type' }, typeName(column).toLowerCase(), column.nullable ? '' : ', required'),
+      ' ',
+      h(
+        'span',
+        { class: 'type' },
+        typeName(column).toLowerCase(),
+        column.nullable ? '' : ', not null',
+      ),
     ),
     h('div', { class: 'new-field-control' }, mode, field.element),
     error,
@@ -113,7 +125,11 @@ export class InsertDialog {
             }
           },
         },
-        h('div', { class: 'new-fields' }, this.#rows.map(({ element }) => element)),
+        h(
+          'div',
+          { class: 'new-fields' },
+          this.#rows.map(({ element }) => element),
+        ),
         this.#failure.element,
         h(
           'div',
@@ -154,15 +170,16 @@ export class InsertDialog {
   }
 
   #parse() {
-    const values = {};
+    const values = [];
     let wrong;
     for (const field of this.#rows) {
       const { value, error } = field.parse();
       if (error !== undefined) wrong ??= field;
-      else if (value !== undefined) values[field.column.name] = value;
+      else if (value !== undefined) values.push([field.column.name, value]);
     }
     wrong?.focus();
-    return wrong === undefined ? values : undefined;
+    // Not by assignment, which a column named __proto__ would misuse.
+    return wrong === undefined ? Object.fromEntries(values) : undefined;
   }
 
   #changed() {

@@ -42,7 +42,8 @@ function showConnect(message) {
       sessionStorage.setItem('server', server);
       const session = await api.session();
       if (session.status === 'connected') showWorkspace(session);
-      else showConnect('The browser did not keep the session’s cookie. Allow cookies for this page.');
+      else
+        showConnect('The browser did not keep the session’s cookie. Allow cookies for this page.');
     },
   });
   page.replaceChildren(view.element);
@@ -80,7 +81,12 @@ async function leave() {
   line.close();
   closeWorkspace();
   inserting = false;
-  showConnect(await api.disconnect().then(() => undefined, () => 'The server could not be told; the session ends by itself.'));
+  showConnect(
+    await api.disconnect().then(
+      () => undefined,
+      () => 'The server could not be told; the session ends by itself.',
+    ),
+  );
 }
 
 line.addEventListener('lost', ({ detail: { expired } }) => {
@@ -88,7 +94,10 @@ line.addEventListener('lost', ({ detail: { expired } }) => {
   closeWorkspace();
   drafts.keep();
   const ended = expired ? 'Your session has ended.' : 'The server does not know this session.';
-  const kept = drafts.size > 0 ? ' What you typed is kept: sign in again to go on with it.' : ' Sign in again.';
+  const kept =
+    drafts.size > 0
+      ? ' What you typed is kept: sign in again to go on with it.'
+      : ' Sign in again.';
   showConnect(ended + kept);
 });
 

@@ -71,7 +71,12 @@ export class Pager extends EventTarget {
       shown === 0
         ? `No${matching} rows`
         : `${(first + 1).toLocaleString()}–${(first + shown).toLocaleString()} of ${count(total, `${matching.trim()} row`.trim(), `${matching.trim()} rows`.trim())}`;
-    this.#disable({ first: page === 0, previous: page === 0, next: page + 1 >= pages, last: page + 1 >= pages });
+    this.#disable({
+      first: page === 0,
+      previous: page === 0,
+      next: page + 1 >= pages,
+      last: page + 1 >= pages,
+    });
   }
 
   /** A button that has just been used keeps the focus, even when it can be used no more. */
@@ -89,7 +94,12 @@ export class Pager extends EventTarget {
 
   #tell(type, number) {
     const page = Math.min(this.#pages - 1, Math.max(0, number));
-    if (type === 'page' && page === this.#page) return;
+    if (type === 'page') {
+      if (page === this.#page) return;
+      // At once, so that quick clicks add up.
+      this.#page = page;
+      this.#number.value = page + 1;
+    }
     this.dispatchEvent(new CustomEvent(type, { detail: type === 'page' ? page : number }));
   }
 }

@@ -95,7 +95,11 @@ export class Sidebar extends EventTarget {
   /** The drawer of a narrow window; on a wide one the list is always there. */
   open() {
     this.#drawer(true);
-    (this.#list.querySelector('[aria-current]') ?? this.#list.querySelector('button') ?? this.#namespace).focus();
+    (
+      this.#list.querySelector('[aria-current]') ??
+      this.#list.querySelector('button') ??
+      this.#namespace
+    ).focus();
   }
 
   close() {
@@ -126,7 +130,9 @@ export class Sidebar extends EventTarget {
       : undefined;
     this.#list.replaceChildren(...found.map((name) => this.#item(name)));
     if (focused !== undefined) {
-      [...this.#list.querySelectorAll('button')].find(({ dataset }) => dataset.table === focused)?.focus();
+      [...this.#list.querySelectorAll('button')]
+        .find(({ dataset }) => dataset.table === focused)
+        ?.focus();
     }
   }
 
@@ -151,7 +157,9 @@ export class Sidebar extends EventTarget {
         },
         icon('table'),
         h('span', { class: 'table-name' }, h('span', { class: 'schema' }, schema), table),
-        drafted ? h('span', { class: 'dot' }, h('span', { class: 'for-readers' }, ', unsaved changes')) : null,
+        drafted
+          ? h('span', { class: 'dot' }, h('span', { class: 'for-readers' }, ', unsaved changes'))
+          : null,
       ),
     );
   }

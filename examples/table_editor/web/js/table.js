@@ -71,7 +71,7 @@ export class Table extends EventTarget {
 
   /** Shows what `change` of the view gives. Of several quick changes, only the last is asked for. */
   async load(change = {}) {
-    const wanted = { ...(this.#wanted ?? this.view), ...change };
+    const wanted = { ...this.wanted, ...change };
     if (this.#wanted !== null) {
       this.#wanted = wanted;
       return;
@@ -101,6 +101,11 @@ export class Table extends EventTarget {
   /** Another table takes its place: nothing more is asked in its name. */
   close() {
     this.#closed = true;
+  }
+
+  /** The view that is shown, or about to be. */
+  get wanted() {
+    return this.#wanted ?? this.view;
   }
 
   get isBusy() {
@@ -147,11 +152,15 @@ export class Table extends EventTarget {
   }
 
   indexOf(key) {
-    return this.primaryKey === undefined ? -1 : this.rows.findIndex((row) => this.keyOf(row) === key);
+    return this.primaryKey === undefined
+      ? -1
+      : this.rows.findIndex((row) => this.keyOf(row) === key);
   }
 
   /** Sends a draft. It ends as stored and forgotten, or in one of the states that drafts.js names. */
   async save(draft) {
+    Object.assign(draft, { state: 'saving', message: undefined });
+    this.#drafts.put(draft);
     const column = this.column(draft.column);
     if (column === undefined) {
       this.#settle(draft, 'refused', `There is no longer a column ${draft.column}.`);
@@ -162,8 +171,6 @@ export class Table extends EventTarget {
       this.#settle(draft, 'refused', parsed.error);
       return;
     }
-    Object.assign(draft, { state: 'saving', message: undefined });
-    this.#drafts.put(draft);
     // One after the other: a second edit of a cell must know what the first one left there.
     this.#saves = this.#saves.then(() => this.#attempt(draft, column, parsed.value));
     await this.#saves;
@@ -237,7 +244,8 @@ export class Table extends EventTarget {
   #stored(draft) {
     const index = this.indexOf(draft.row);
     // Typing may have gone on meanwhile; that is a draft of its own.
-    if (this.#drafts.cell(draft.table, draft.row, draft.column) === draft) this.#drafts.remove(draft);
+    if (this.#drafts.cell(draft.table, draft.row, draft.column) === draft)
+      this.#drafts.remove(draft);
     draft.state = 'stored';
     this.#tell('row', { index });
     this.#tell('settled', { draft });

@@ -20,6 +20,7 @@ export class TableView {
   #line;
   #grid = null;
   #editor = null;
+  #editing; // the place of the draft in the editor, if it can be edited
   #insertDialog = null;
   #pager = new Pager();
   #filterBar = new FilterBar();
@@ -120,8 +121,7 @@ export class TableView {
     this.#pager.addEventListener('page', ({ detail }) => this.#load({ page: detail }));
     this.#pager.addEventListener('size', ({ detail }) => this.#load({ page: 0, pageSize: detail }));
     this.#filterBar.addEventListener('filters', ({ detail }) => {
-      this.#load({ page: 0, filters: detail });
-      this.#filterBar.show(detail);
+      if (this.#load({ page: 0, filters: detail })) this.#filterBar.show(detail);
     });
     this.#drafts.addEventListener('change', this.#ofDrafts);
     this.#listenToDraftsBar();
@@ -176,7 +176,7 @@ export class TableView {
   }
 
   #showRows() {
-    const { rows, total, view, pages } = this.#table;
+    const { rows, total, view } = this.#table;
     const filtered = view.filters.length > 0;
     const first = view.page * view.pageSize;
     this.#grid.setRows(rows, {
@@ -188,13 +188,23 @@ export class TableView {
     this.#turned = false;
     this.#grid.showSort(view.sortColumn, view.sortDirection);
     this.#filterBar.show(view.filters);
-    this.#pager.show({ ...view, pages, shown: rows.length, total, filtered });
-    this.#count.textContent = count(total, filtered ? 'row matches' : 'row', filtered ? 'rows match' : 'rows');
+    this.#showPage();
+    this.#count.textContent = count(
+      total,
+      filtered ? 'row matches' : 'row',
+      filtered ? 'rows match' : 'rows',
+    );
     this.#showTools();
     if (this.#reopenInsert) {
       this.#reopenInsert = false;
       if (this.#drafts.insert(this.#table.key)) this.#insert();
     }
+  }
+
+  #showPage() {
+    const { rows, total, view, pages } = this.#table;
+    const filtered = view.filters.length > 0;
+    this.#pager.show({ ...view, pages, shown: rows.length, total, filtered });
   }
 
   #showTools() {
@@ -218,19 +228,21 @@ export class TableView {
     );
   }
 
-  /** Asks for other rows. Without a line that would only pretend to. */
+  /** Asks for other rows. Gives false without a line, when that would only pretend to. */
   #load(change) {
     if (!this.#line.isOpen) {
       announce('There is no connection just now.');
-      return;
+      this.#showPage(); // it has already gone ahead
+      return false;
     }
     this.#editor?.close();
     this.#turned ||= Object.keys(change).length > 0;
     this.#table.load(change);
+    return true;
   }
 
   #turn(by) {
-    const page = this.#table.view.page + by;
+    const page = this.#table.wanted.page + by;
     if (page < 0) announce('This is the first page.');
     else if (page >= this.#table.pages) announce('This is the last page.');
     else this.#load({ page });
@@ -238,7 +250,7 @@ export class TableView {
 
   /** Ascending, descending, as stored. */
   #sort({ name }) {
-    const { sortColumn, sortDirection } = this.#table.view;
+    const { sortColumn, sortDirection } = this.#table.wanted;
     const next = sortColumn !== name ? 'asc' : sortDirection === 'asc' ? 'desc' : null;
     this.#load({ page: 0, sortColumn: next && name, sortDirection: next });
   }
@@ -250,7 +262,8 @@ export class TableView {
     const stored = row[column.name];
     const locked = table.whyLocked(column, row);
     const key = table.primaryKey === undefined ? null : table.keyOf(row);
-    const label = key === null ? column.name : `${column.name} where ${table.primaryKey.name} is ${key}`;
+    const label =
+      key === null ? column.name : `${column.name} where ${table.primaryKey.name} is ${key}`;
     if (kindOf(column) === 'binary' && stored !== null) {
       const file = `${table.name}-${column.name}-${key ?? index + 1}.bin`.replace(/[^\w.-]+/g, '_');
       showBlob({ title: label, value: String(stored), name: file });
@@ -279,11 +292,14 @@ export class TableView {
       stored,
       typed,
       anchor: this.#anchor(column, key),
-      change: (text) => this.#drafts.put({ ...at, stored: find()?.stored ?? from, state: 'typing', ...text }),
+      change: (text) =>
+        this.#drafts.put({ ...at, stored: find()?.stored ?? from, state: 'typing', ...text }),
       commit: (text) => this.#save({ ...at, stored: find()?.stored ?? from, ...text }),
       cancel: () => find() && this.#drafts.remove(find()),
       closed: (refocus) => {
         this.#editor = null;
+        this.#editing = undefined;
+        this.#draftChanged(table.key);
         // Left open, and then taken away: what was typed is shown in its cell, to be saved or not.
         const left = locked === undefined ? find() : undefined;
         if (left?.state === 'typing') this.#drafts.put({ ...left, state: 'kept' });
@@ -292,6 +308,8 @@ export class TableView {
       },
     });
     this.#editor = editor;
+    this.#editing = locked === undefined ? at : undefined;
+    this.#draftChanged(table.key);
     editor.open();
   }
 
@@ -311,7 +329,8 @@ export class TableView {
 
   #settled(draft) {
     if (draft.state === 'stored') announce(`Saved ${draft.column}.`);
-    else if (draft.state === 'queued') announce('No connection: the change is kept, and saved later.');
+    else if (draft.state === 'queued')
+      announce('No connection: the change is kept, and saved later.');
     else if (draft.asked && this.#editor === null && this.#mayTakeFocus()) this.#showDraft(draft);
     else announce(`Not saved: ${draft.column}.`);
     draft.asked = false;
@@ -347,11 +366,18 @@ export class TableView {
     const { columns, key, rows } = this.#table;
     if (columns === null) return;
     for (const index of rows.keys()) this.#redraw(index);
-    this.#draftsBar.show(this.#drafts.cells(key), {
-      insert: this.#insertDialog === null && this.#drafts.insert(key) !== undefined,
-      column: (name) => this.#table.column(name),
-      keyName: this.#table.primaryKey?.name,
-    });
+    // What is said about the draft in the editor is said there.
+    const editing =
+      this.#editing && this.#drafts.cell(key, this.#editing.row, this.#editing.column);
+    this.#draftsBar.show(
+      this.#drafts.cells(key).filter((draft) => draft !== editing),
+      {
+        insert: this.#insertDialog === null && this.#drafts.insert(key) !== undefined,
+        column: (name) => this.#table.column(name),
+        keyName: this.#table.primaryKey?.name,
+      },
+    );
+    this.#editor?.follow(); // the grid may have moved
   }
 
   /** Only rows with drafts, or that had one, look different. */

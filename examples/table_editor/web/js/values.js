@@ -61,14 +61,20 @@ const descriptions = {
 };
 
 function existsInCalendar(text) {
-  const [year, month, day] = text.slice(0, text.search(/[ T]|$/)).split('-').map(Number);
+  const [year, month, day] = text
+    .slice(0, text.search(/[ T]|$/))
+    .split('-')
+    .map(Number);
   const date = new Date(Date.UTC(2000, month - 1, day));
   date.setUTCFullYear(year, month - 1, day);
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
 function existsOnClock(text) {
-  const [hours, minutes, seconds = 0] = text.match(/\d{2}:\d{2}(:\d{2})?/)[0].split(':').map(Number);
+  const [hours, minutes, seconds = 0] = text
+    .match(/\d{2}:\d{2}(:\d{2})?/)[0]
+    .split(':')
+    .map(Number);
   return hours < 24 && minutes < 60 && seconds < 60;
 }
 
@@ -108,7 +114,9 @@ function isExact(number, text) {
     const all = (whole + fraction).replace(/^0+/, '');
     const significant = all.replace(/0+$/, '');
     const trailing = all.length - significant.length;
-    return significant === '' ? '0' : `${significant}e${Number(exponent) - fraction.length + trailing}`;
+    return significant === ''
+      ? '0'
+      : `${significant}e${Number(exponent) - fraction.length + trailing}`;
   };
   return Number.isFinite(number) && digits(String(number)) === digits(text);
 }
@@ -129,7 +137,9 @@ function tooLong({ precision, scale }, text) {
   const [whole, fraction = ''] = text.replace(/^[+-]/, '').split('.');
   const most = scale ?? 0;
   if (fraction.replace(/0+$/, '').length > most) {
-    return most === 0 ? 'No digits after the point here.' : `At most ${most} digits after the point.`;
+    return most === 0
+      ? 'No digits after the point here.'
+      : `At most ${most} digits after the point.`;
   }
   if (whole.replace(/^0+/, '').length > precision - most) {
     return `At most ${precision - most} digits before the point.`;
@@ -223,4 +233,5 @@ export function sizeText(bytes) {
   return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
 }
 
-export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+export const hex = (bytes) =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');

@@ -49,7 +49,11 @@ export class Workspace {
     this.element = h(
       'div',
       { class: 'workspace' },
-      h('a', { class: 'skip', href: '#main', click: (event) => this.#skip(event) }, 'Skip to the rows'),
+      h(
+        'a',
+        { class: 'skip', href: '#main', click: (event) => this.#skip(event) },
+        'Skip to the rows',
+      ),
       this.#topbar(),
       this.#banner,
       this.#warning,
@@ -82,14 +86,24 @@ export class Workspace {
       'header',
       { class: 'topbar' },
       this.#sidebar.toggle,
-      h('span', { class: 'brand' }, icon('database'), h('span', { class: 'brand-name' }, 'Table editor')),
+      h(
+        'span',
+        { class: 'brand' },
+        icon('database'),
+        h('span', { class: 'brand-name' }, 'Table editor'),
+      ),
       h('span', { class: 'spacer' }),
       this.#time,
       h('span', { class: 'user', title: 'User' }, username),
       themeButton(),
       h(
         'button',
-        { type: 'button', class: 'button quiet', 'aria-label': 'Disconnect', click: () => this.#disconnect() },
+        {
+          type: 'button',
+          class: 'button quiet',
+          'aria-label': 'Disconnect',
+          click: () => this.#disconnect(),
+        },
         icon('leave'),
         h('span', { class: 'button-text' }, 'Disconnect'),
       ),
@@ -178,7 +192,13 @@ export class Workspace {
     const key = Drafts.tableKey(this.#namespace, name);
     const reopenInsert = this.#reopenInsert;
     this.#reopenInsert = false;
-    this.#table = new Table({ line, drafts, namespace: this.#namespace, name, view: views.get(key) });
+    this.#table = new Table({
+      line,
+      drafts,
+      namespace: this.#namespace,
+      name,
+      view: views.get(key),
+    });
     this.#view = new TableView({ table: this.#table, drafts, line, reopenInsert });
     this.#main.replaceChildren(this.#view.element);
     this.#sidebar.select(name);
@@ -213,19 +233,28 @@ export class Workspace {
       { type: 'button', class: 'button drawer-only', click: () => this.#sidebar.open() },
       'Show the tables',
     );
-    this.#main.replaceChildren(h('div', { class: 'empty' }, icon('table'), h('h1', {}, text), open));
+    this.#main.replaceChildren(
+      h('div', { class: 'empty' }, icon('table'), h('h1', {}, text), open),
+    );
   }
 
   #showTime() {
     const { clock } = this.#context;
-    this.#timeText.replaceChildren(h('span', { class: 'for-readers' }, 'Session ends in '), minutes(clock.left));
+    this.#timeText.replaceChildren(
+      h('span', { class: 'for-readers' }, 'Session ends in '),
+      minutes(clock.left),
+    );
     this.#time.classList.toggle('short', clock.isShort);
     if (clock.isShort === !this.#warning.hidden) return;
     this.#warning.hidden = !clock.isShort;
     this.#warning.replaceChildren(
       icon('clock'),
       h('span', {}, 'The session ends soon, because nothing was done for a while.'),
-      h('button', { type: 'button', class: 'button small', click: () => this.#stay() }, 'Stay signed in'),
+      h(
+        'button',
+        { type: 'button', class: 'button small', click: () => this.#stay() },
+        'Stay signed in',
+      ),
     );
   }
 
