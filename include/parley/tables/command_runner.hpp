@@ -11,6 +11,7 @@
 #include <parley/tables/backend.hpp>
 #include <parley/tables/login.hpp>
 #include <parley/tables/messages.hpp>
+#include <parley/tables/sql.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -25,9 +26,7 @@
 namespace parley::tables {
 
 inline constexpr std::size_t default_page_size = 100;
-inline constexpr std::size_t max_page_size = 1000;
 inline constexpr std::uint64_t max_page = 1'000'000'000'000; ///< no row number overflows
-inline constexpr std::size_t max_filters = 100;
 
 /// `{"event":"…","payload":…}`
 inline std::string event_text(std::string_view event, std::string_view payload) {
@@ -80,29 +79,29 @@ class command_runner {
 
     // ---- One overload a command -----------------------------------------------------------------
 
-    task<> operator()(get_server_list) {
+    task<> operator()(commands::get_server_list) {
         server_list_event event{{login_->server_name}};
         co_await send(event);
     }
 
-    task<> operator()(get_connection_status) { co_await send_status(); }
-    task<> operator()(cancel_connection) { co_await send_status(); }
+    task<> operator()(commands::get_connection_status) { co_await send_status(); }
+    task<> operator()(commands::cancel_connection) { co_await send_status(); }
 
-    task<> operator()(get_namespaces) {
+    task<> operator()(commands::get_namespaces) {
         auto names = co_await login_->database->namespaces(begin());
         if (!names) co_return co_await fail(names.error());
         namespace_list_event event{std::move(*names)};
         co_await send(event);
     }
 
-    task<> operator()(get_tables command) {
+    task<> operator()(commands::get_tables command) {
         auto names = co_await login_->database->tables(command.namespace_, begin());
         if (!names) co_return co_await fail(names.error());
         table_list_event event{std::move(*names), std::move(command.namespace_)};
         co_await send(event);
     }
 
-    task<> operator()(select_table command) {
+    task<> operator()(commands::select_table command) {
         auto found =
             co_await login_->database->describe(command.namespace_, command.tableName, begin());
         if (!found) co_return co_await fail(found.error());
@@ -118,7 +117,7 @@ class command_runner {
         co_await send_page(std::move(first));
     }
 
-    task<> operator()(request_data command) {
+    task<> operator()(commands::request_data command) {
         auto request = requested(command);
         if (request) {
             auto page = in_range("page", command.page.value_or(0), 0, max_page);
@@ -132,7 +131,7 @@ class command_runner {
         co_await answer(std::move(request));
     }
 
-    task<> operator()(paginate command, std::string_view name) {
+    task<> operator()(commands::paginate command, std::string_view name) {
         auto request = requested(command);
         if (request) {
             auto const by = direction(command, name);
@@ -147,12 +146,12 @@ class command_runner {
         co_await answer(std::move(request));
     }
 
-    task<> operator()(refresh_data command) {
+    task<> operator()(commands::refresh_data command) {
         auto request = requested(command);
         co_await answer(std::move(request));
     }
 
-    task<> operator()(save_cell command) {
+    task<> operator()(commands::save_cell command) {
         if (!table_) co_return co_await fail(no_table());
         cell_update const change{{command.primaryKeyColumn, command.primaryKeyValue},
                                  command.columnName,
@@ -171,7 +170,7 @@ class command_runner {
         co_await send(result);
     }
 
-    task<> operator()(insert_row command) {
+    task<> operator()(commands::insert_row command) {
         if (!table_) co_return co_await fail(no_table());
         if (command.columns.size() != command.values.size()) {
             co_return co_await fail(
@@ -184,7 +183,7 @@ class command_runner {
         co_await send(result);
     }
 
-    task<> operator()(delete_row command) {
+    task<> operator()(commands::delete_row command) {
         if (!table_) co_return co_await fail(no_table());
         row_key const row{std::move(command.primaryKeyColumn), std::move(command.primaryKeyValue)};
         auto const done = co_await login_->database->delete_row(*table_, row, begin());
@@ -202,9 +201,11 @@ class command_runner {
     }
 
   private:
-    using routes = router<task<>, get_server_list, get_connection_status, cancel_connection,
-                          get_namespaces, get_tables, select_table, request_data, paginate,
-                          refresh_data, save_cell, insert_row, delete_row>;
+    using routes = router<task<>, commands::get_server_list, commands::get_connection_status,
+                          commands::cancel_connection, commands::get_namespaces,
+                          commands::get_tables, commands::select_table, commands::request_data,
+                          commands::paginate, commands::refresh_data, commands::save_cell,
+                          commands::insert_row, commands::delete_row>;
 
     /// The command's work, all parts of which have one deadline, and which `cancel` stops.
     operation_ptr begin() {
@@ -229,7 +230,7 @@ class command_runner {
     }
 
     /// How many pages on: 1 or -1.
-    static outcome<int> direction(paginate const& command, std::string_view name) {
+    static outcome<int> direction(commands::paginate const& command, std::string_view name) {
         if (!command.direction) {
             if (name == "paginateNext") return 1;
             if (name == "paginatePrev") return -1;
@@ -246,7 +247,7 @@ class command_runner {
     outcome<page_request> requested(Command& command) {
         if (!table_) return no_table();
         page_request request;
-        for (auto& one : command.filters.value_or(std::vector<column_filter>())) {
+        for (auto& one : command.filters.value_or(std::vector<commands::column_filter>())) {
             if (!one.value || one.value->empty()) continue;
             if (auto unknown = unknown_column("filters", one.column)) return std::move(*unknown);
             request.filters.push_back({std::move(one.column), std::move(*one.value)});

@@ -135,7 +135,7 @@ class conversation {
             auto command = next.status == receive_status::binary
                                ? fault("INVALID_MESSAGE", "expected a text frame, found binary")
                                : parse(next.text);
-            if (command.name == cancel_connection::type) runner.cancel();
+            if (command.name == commands::cancel_connection::type) runner.cancel();
             command.size = next.text.size();
             // Not in the queue's own way, which would not notice that the conversation is to end.
             auto const has_room = [&] { return fits(waiting, command.size); };

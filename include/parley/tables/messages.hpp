@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-namespace parley::tables {
+namespace parley::tables::commands {
 
 // ---- Commands -----------------------------------------------------------------------------------
 
@@ -111,6 +111,10 @@ struct delete_row {
     boost::json::value primaryKeyValue;
 };
 
+} // namespace parley::tables::commands
+
+namespace parley::tables {
+
 // ---- Events -------------------------------------------------------------------------------------
 // `tableData` is not here: its rows come from the backend as text.
 
@@ -198,22 +202,23 @@ struct delete_row_result {
 
 } // namespace parley::tables
 
-BOOST_HANA_ADAPT_STRUCT(parley::tables::get_server_list);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::get_connection_status);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::cancel_connection);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::get_namespaces);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::get_tables, namespace_);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::select_table, namespace_, tableName);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::column_filter, column, value);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::request_data, page, pageSize, filters, sortColumn,
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::get_server_list);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::get_connection_status);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::cancel_connection);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::get_namespaces);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::get_tables, namespace_);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::select_table, namespace_, tableName);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::column_filter, column, value);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::request_data, page, pageSize, filters, sortColumn,
                         sortDirection);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::paginate, direction, currentPage, pageSize, filters,
-                        sortColumn, sortDirection);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::refresh_data, filters, sortColumn, sortDirection);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::save_cell, rowIndex, colIndex, columnName, oldValue,
-                        newValue, primaryKeyColumn, primaryKeyValue);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::insert_row, newRowIndex, columns, values);
-BOOST_HANA_ADAPT_STRUCT(parley::tables::delete_row, rowIndex, primaryKeyColumn, primaryKeyValue);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::paginate, direction, currentPage, pageSize,
+                        filters, sortColumn, sortDirection);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::refresh_data, filters, sortColumn, sortDirection);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::save_cell, rowIndex, colIndex, columnName,
+                        oldValue, newValue, primaryKeyColumn, primaryKeyValue);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::insert_row, newRowIndex, columns, values);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::commands::delete_row, rowIndex, primaryKeyColumn,
+                        primaryKeyValue);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::error_event, message, code, recoverable, context);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::server_list_event, servers);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::connection_status_event, connected, serverName);
