@@ -176,7 +176,8 @@ class editor {
         for (auto const& server : parts_.config.database.servers)
             servers.emplace_back(server);
         if (parts_.config.database.type == "sqlite") {
-            servers.assign({parts_.config.server.host + ":" + std::to_string(server_.port())});
+            servers.clear(); // the databases are files: the only server there is, is this one
+            servers.emplace_back(parts_.config.server.host + ":" + std::to_string(server_.port()));
         }
         boost::json::object const body{{"type", parts_.backend.type},
                                        {"servers", std::move(servers)}};
