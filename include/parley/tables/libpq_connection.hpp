@@ -8,6 +8,7 @@
 #include <parley/error.hpp>
 #include <parley/tables/blocking_call.hpp>
 #include <parley/tables/credentials.hpp>
+#include <parley/tables/database_failures.hpp>
 #include <parley/tables/failure.hpp>
 #include <parley/tables/parameter.hpp>
 #include <parley/tables/postgresql_types.hpp>
