@@ -127,7 +127,7 @@ class blocking_call_of final : public blocking_call {
 
     blocking_call_of(time_point deadline, work w) : blocking_call(deadline), work_(std::move(w)) {}
 
-    void await_with(detail::completion<outcome<T>> done) {
+    void await_with(parley::detail::completion<outcome<T>> done) {
         done_ = std::move(done);
         advance(state::fresh, state::waiting);
         if (auto const reason = stopped()) refuse(stopped_failure(*reason));
@@ -161,7 +161,7 @@ class blocking_call_of final : public blocking_call {
     }
 
     work work_;
-    detail::completion<outcome<T>> done_;
+    parley::detail::completion<outcome<T>> done_;
 };
 
 /// What a call that cannot even wait ends with.
@@ -192,11 +192,11 @@ task<outcome<T>> await_blocking(operation_ptr op, std::function<outcome<T>(work_
         if (!ec) call->stop(failure_code::timed_out);
     });
 
-    auto start = [&](detail::completion<outcome<T>> done) {
+    auto start = [&](parley::detail::completion<outcome<T>> done) {
         call->await_with(std::move(done));
         if (call->is_waiting()) submit(call);
     };
-    co_return co_await detail::await_completion<outcome<T>>(start);
+    co_return co_await parley::detail::await_completion<outcome<T>>(start);
 }
 
 } // namespace parley::tables

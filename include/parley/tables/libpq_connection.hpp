@@ -7,6 +7,8 @@
 
 #include <parley/error.hpp>
 #include <parley/tables/blocking_call.hpp>
+#include <parley/tables/credentials.hpp>
+#include <parley/tables/database_failures.hpp>
 #include <parley/tables/failure.hpp>
 #include <parley/tables/parameter.hpp>
 #include <parley/tables/postgresql_types.hpp>
@@ -14,8 +16,6 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

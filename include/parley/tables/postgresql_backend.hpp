@@ -194,7 +194,7 @@ class postgresql_database {
         return "SELECT t.oid, t.nspname, t.relname, a.attname,"
                " pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod,"
                " a.attnotnull, a.attidentity = 'a' OR a.attgenerated <> '',"
-               " pg_catalog.array_position(i.indkey::int2[], a.attnum) + 1"
+               " pg_catalog.array_position((i.indkey::int2[])[0:i.indnkeyatts - 1], a.attnum)"
                " FROM (SELECT c.oid, n.nspname, c.relname" +
                std::string(visible_tables) +
                " AND n.nspname || '.' || c.relname = $1) AS t"
@@ -339,8 +339,9 @@ class postgresql_backend {
             [this, target, ns = who.ns](work_control& control) {
                 return open_now(target, ns, control);
             };
+        auto submit = submit_to(threads_);
         co_return co_await await_blocking<std::shared_ptr<postgresql_database>>(
-            op, std::move(connect), submit_to(threads_));
+            op, std::move(connect), std::move(submit));
     }
 
   private:

@@ -35,7 +35,8 @@ struct host_lookup : std::enable_shared_from_this<host_lookup> {
 
     host_lookup(executor ex, time_point deadline) : resolver(ex), timer(ex, deadline) {}
 
-    void start(std::string const& host, completion<outcome<std::string>> when_done) {
+    void start(std::string const& host,
+               parley::detail::completion<outcome<std::string>> when_done) {
         done = std::move(when_done);
         auto const self = this->shared_from_this();
         timer.async_wait([self](error_code ec) {
@@ -72,7 +73,7 @@ struct host_lookup : std::enable_shared_from_this<host_lookup> {
 
     resolver_type resolver;
     timer_type timer;
-    completion<outcome<std::string>> done;
+    parley::detail::completion<outcome<std::string>> done;
 };
 
 } // namespace detail
