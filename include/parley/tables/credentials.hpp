@@ -4,8 +4,6 @@
 /// \file
 /// Who wants to edit which database. Kept in memory only, and wiped.
 
-#include <parley/json.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -59,13 +57,3 @@ struct credentials {
 };
 
 } // namespace parley::tables
-
-/// Read like a string, but never shown in a problem, whatever it is; and not written.
-template <>
-struct parley::json::codec<parley::tables::secret> {
-    static result<tables::secret, problem> decode(boost::json::value const& v) {
-        auto const* text = v.if_string();
-        if (!text) return problem{{}, "a string", "something else"};
-        return tables::secret(std::string_view(text->data(), text->size()));
-    }
-};
