@@ -4,7 +4,6 @@
 /// \file
 /// Who wants to edit which database. Kept in memory only, and wiped.
 
-#include <parley/json.hpp>
 #include <parley/secret.hpp>
 
 #include <cstdint>
@@ -27,13 +26,3 @@ struct credentials {
 };
 
 } // namespace parley::tables
-
-/// Read like a string, but never shown in a problem, whatever it is; and not written.
-template <>
-struct parley::json::codec<parley::secret> {
-    static result<secret, problem> decode(boost::json::value const& v) {
-        auto const* text = v.if_string();
-        if (!text) return problem{{}, "a string", "something else"};
-        return secret(std::string_view(text->data(), text->size()));
-    }
-};

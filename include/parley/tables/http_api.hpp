@@ -22,6 +22,16 @@
 #include <string_view>
 #include <utility>
 
+/// Read like a string, but never shown in a problem, whatever it is; and not written.
+template <>
+struct parley::json::codec<parley::tables::secret> {
+    static result<tables::secret, problem> decode(boost::json::value const& v) {
+        auto const* text = v.if_string();
+        if (!text) return problem{{}, "a string", "something else"};
+        return tables::secret(std::string_view(text->data(), text->size()));
+    }
+};
+
 namespace parley::tables {
 
 /// The body of `POST /api/connect` and `POST /api/test-connection`.
