@@ -64,8 +64,8 @@ export function fillCell(element, { column, value, draft, locked }) {
   element.dataset.state = draft?.state ?? '';
   element.setAttribute('aria-readonly', String(locked !== undefined));
   const wrong = draft?.state === 'refused' || draft?.state === 'conflict';
-  element.toggleAttribute('aria-invalid', false);
   if (wrong) element.setAttribute('aria-invalid', 'true');
+  else element.removeAttribute('aria-invalid');
   if (draft === undefined) {
     element.removeAttribute('aria-description');
     return plain(column, value);

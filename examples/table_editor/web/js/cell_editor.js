@@ -239,15 +239,14 @@ export class CellEditor {
     if (this.#options.locked === undefined) this.#options.cancel();
   }
 
-  /** Lies on the cell, wherever that is now, but always within the window. */
+  /** Lies on the cell, wherever that is now; in the middle when it is on another page. */
   follow() {
+    const { style, offsetHeight: height } = this.#panel;
     const cell = this.#options.anchor()?.getBoundingClientRect();
-    const { style } = this.#panel;
     const width = Math.min(innerWidth - 2 * margin, Math.max(narrowest, cell?.width ?? 0));
+    const within = (wished, most) => `${Math.max(margin, Math.min(wished, most - margin))}px`;
     style.width = `${width}px`;
-    if (cell === undefined) return;
-    const height = this.#panel.offsetHeight;
-    style.left = `${Math.max(margin, Math.min(cell.left, innerWidth - width - margin))}px`;
-    style.top = `${Math.max(margin, Math.min(cell.top, innerHeight - height - margin))}px`;
+    style.left = within(cell?.left ?? (innerWidth - width) / 2, innerWidth - width);
+    style.top = within(cell?.top ?? innerHeight / 3, innerHeight - height);
   }
 }

@@ -41,15 +41,14 @@ function row(column, start, changed) {
 
   function show() {
     const { control } = field;
-    if (control.tagName !== 'SELECT')
-      control.placeholder = placeholders[mode.value] ?? examples[kind] ?? '';
+    const hint = placeholders[mode.value] ?? examples[kind] ?? '';
+    if (control.tagName !== 'SELECT') control.placeholder = hint;
     say('');
   }
 
   function say(text) {
     error.replaceChildren(...(text === '' ? [] : [icon('alert'), text]));
-    field.control.toggleAttribute('aria-invalid', false);
-    if (text !== '') field.control.setAttribute('aria-invalid', 'true');
+    field.control.setAttribute('aria-invalid', String(text !== ''));
   }
 
   const element = h(

@@ -193,7 +193,7 @@ export class Table extends EventTarget {
 
   async #send(draft, column, value) {
     const { saveCellResult } = await this.#ask('saveCell', {
-      rowIndex: this.indexOf(draft.row),
+      rowIndex: Math.max(0, this.indexOf(draft.row)), // it may be on another page; the key decides
       colIndex: this.columns.indexOf(column),
       columnName: column.name,
       oldValue: draft.stored,

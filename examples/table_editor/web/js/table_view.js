@@ -179,12 +179,14 @@ export class TableView {
     const { rows, total, view } = this.#table;
     const filtered = view.filters.length > 0;
     const first = view.page * view.pageSize;
-    this.#grid.setRows(rows, {
-      first,
-      total,
-      turned: this.#turned,
-      emptyText: filtered ? 'No row matches the filters.' : 'This table has no rows.',
-    });
+    this.#grid
+      .setRows(rows, {
+        first,
+        total,
+        turned: this.#turned,
+        emptyText: filtered ? 'No row matches the filters.' : 'This table has no rows.',
+      })
+      .then(() => this.#editor?.follow());
     this.#turned = false;
     this.#grid.showSort(view.sortColumn, view.sortDirection);
     this.#filterBar.show(view.filters);
