@@ -135,7 +135,8 @@ struct http_client_options {
 /// Makes a connected socket a stream to a server, and knows whether it can.
 ///
 /// - `wrap`: fails when it cannot speak to this server as it should.
-/// - `stream_type`: a stream of this library with `handshake`, `socket` and `close`, as `tcp_stream`
+/// - `stream_type`: a stream of this library with `handshake`, `socket` and `close`, as
+/// `tcp_stream`
 ///   is one.
 template <class C>
 concept http_connector = std::copy_constructible<C> &&

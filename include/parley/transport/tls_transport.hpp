@@ -57,10 +57,8 @@ class tls_stream {
     /// Sends `close_notify`, and waits for the peer's, or for it to send anything else. The caller
     /// bounds its time by closing the stream.
     task<> shutdown() {
-        auto [ignored] = co_await next_->async_shutdown(asio::as_tuple(use_task));
-        static_cast<void>(ignored);
-        error_code also_ignored;
-        next_->next_layer().shutdown(tcp_stream::socket_type::shutdown_send, also_ignored);
+        auto [ec] = co_await next_->async_shutdown(asio::as_tuple(use_task));
+        next_->next_layer().shutdown(tcp_stream::socket_type::shutdown_send, ec); // whatever it was
     }
 
     /// After `shutdown`: throws away what the peer still sends, as `tcp_stream::linger` does. TLS
