@@ -47,11 +47,13 @@ template <class T>
 outcome<T> wait_for(task<outcome<T>> coroutine) {
     asio::io_context io(1);
     std::optional<outcome<T>> answer;
+    std::exception_ptr thrown;
     asio::co_spawn(io, std::move(coroutine), [&](std::exception_ptr e, outcome<T> o) {
-        BOOST_TEST(!e);
+        thrown = e;
         answer = std::move(o);
     });
     io.run();
+    if (thrown) std::rethrow_exception(thrown);
     return *std::move(answer);
 }
 
