@@ -29,6 +29,7 @@
 #endif
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -80,6 +81,8 @@ class broker {
         parley::server_options options;
         options.path = config.websocket.path;
         options.max_connections = max_connections;
+        // A proxy in front has one address for all patients; whoever else has one leaves room.
+        options.max_connections_per_address = std::max<std::size_t>(max_connections / 4, 1);
         options.limits.max_message = config.websocket.maxPayloadBytes;
         options.log = [](parley::severity severity, std::string_view text) {
             log::write(static_cast<log::level>(severity), "server", {{"message", text}});
