@@ -22,7 +22,7 @@ suite() {
     cmake --preset "$preset" >/dev/null
     cmake --build --preset "$preset"
     say "$preset: test"
-    ctest --preset "$preset" --no-tests=error "$@"
+    ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@"
     # What each test runner said at its end.
     grep -hE '^(Running [0-9]+ test|\*\*\* |Ran [0-9]+ test|OK$|. (tests|pass|fail) [0-9]+)' \
         "${builds[$preset]}/Testing/Temporary/LastTest.log"
