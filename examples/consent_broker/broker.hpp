@@ -54,9 +54,9 @@ class broker {
     broker(broker_parts parts, Transport transport)
         : config_(std::move(parts.config)), address_(std::move(parts.address)),
           threads_(parts.threads), grace_(parts.grace), control_address_(std::move(parts.control)),
-          server_(server_options_of(config_, parts.max_connections), conversation_of(config_),
-                  std::move(transport), admission_of(config_), parley::ed25519_verifier(),
-                  std::move(parts.storage), std::move(parts.audit)) {}
+          server_(server_options_of(config_, parts.max_connections, parts.max_per_address),
+                  conversation_of(config_), std::move(transport), admission_of(config_),
+                  parley::ed25519_verifier(), std::move(parts.storage), std::move(parts.audit)) {}
 
     /// From start to stop. Returns the exit status.
     int run() {
@@ -77,12 +77,12 @@ class broker {
     using task = parley::task<T>;
 
     static parley::server_options server_options_of(parley::consent::configuration const& config,
-                                                    std::size_t max_connections) {
+                                                    std::size_t max_connections,
+                                                    std::size_t max_per_address) {
         parley::server_options options;
         options.path = config.websocket.path;
         options.max_connections = max_connections;
-        // A proxy in front has one address for all patients; whoever else has one leaves room.
-        options.max_connections_per_address = std::max<std::size_t>(max_connections / 4, 1);
+        options.max_connections_per_address = max_per_address;
         options.limits.max_message = config.websocket.maxPayloadBytes;
         options.log = [](parley::severity severity, std::string_view text) {
             log::write(static_cast<log::level>(severity), "server", {{"message", text}});
@@ -133,7 +133,7 @@ class broker {
         control::server::handler const answer = [this](boost::json::value request) {
             return answer_control(std::move(request));
         };
-        co_await (control.serve(answer) || wait_for_stop() || give_memory_back());
+        co_await (control.serve(answer) || wait_for_stop() || keep_house());
         co_return co_await stop();
     }
 
@@ -178,14 +178,18 @@ class broker {
     }
 
     /// After a rush of peers the allocator keeps what they needed: gives it back to the system as
-    /// soon as nobody is there, which holds up nobody then. Ends by being cancelled.
-    task<> give_memory_back() {
+    /// soon as nobody is there, which holds up nobody then. And finds out whether a database that
+    /// failed works again, though nobody writes to it. Ends by being cancelled.
+    task<> keep_house() {
         parley::steady_timer timer(io_.get_executor());
         std::uint64_t seen = 0;
         bool rush = false;
         for (;;) {
             timer.expires_after(std::chrono::seconds(5));
             co_await timer.async_wait(parley::use_task);
+            auto& storage = server_.policies().storage;
+            auto const nothing = [](auto&) { return 0; };
+            if (storage.failing()) co_await storage.write(nothing);
             auto const& counts = server_.conversation().statistics();
             auto const handshakes = counts.completed + counts.failed;
             rush = rush || server_.connections() != 0 || handshakes != seen;
@@ -219,6 +223,7 @@ class broker {
 
     /// False when something could not be written down that should have been.
     task<bool> stop() {
+        signals_.clear(); // a second signal ends it at once
         co_await stop_server();
         auto& policies = server_.policies();
         bool const settled =

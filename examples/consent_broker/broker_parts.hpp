@@ -27,6 +27,7 @@ struct broker_parts {
     audit_log audit;
     unsigned threads;                ///< at least 1
     std::size_t max_connections;     ///< at least 1
+    std::size_t max_per_address;     ///< of them from one address; 0: no limit
     std::chrono::milliseconds grace; ///< how long peers have to go, when the broker stops
 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <exception>
+#include <string>
 #include <utility>
 
 namespace consent_broker::control {
@@ -129,12 +130,27 @@ task<> server::serve(handler answer) {
         co_await wait_for_an_end();
 }
 
+namespace {
+
+/// What happened to one client is no reason to end the broker.
+std::string text_of(std::exception_ptr const& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (std::exception const& e) {
+        return e.what();
+    } catch (...) {
+        return "an unknown exception";
+    }
+}
+
+} // namespace
+
 void server::begin(socket_type socket, handler const& answer) {
     auto const client = clients_.emplace(clients_.end());
     auto const done = [this, client](std::exception_ptr const& failure) {
         clients_.erase(client);
         end_.cancel();
-        if (failure) std::rethrow_exception(failure);
+        if (failure) log::error("control_request_failed", {{"message", text_of(failure)}});
     };
     asio::co_spawn(acceptor_.get_executor(), serve_one(std::move(socket), answer),
                    asio::bind_cancellation_slot(client->slot(), done));

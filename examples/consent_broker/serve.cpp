@@ -30,6 +30,7 @@ struct serve_options {
     std::string config;
     unsigned threads = 1;
     unsigned grace = 10;
+    std::size_t max_per_address = 0;
     std::string log_level = "info";
     std::string tls_certificate;
     std::string tls_key;
@@ -90,10 +91,10 @@ int serve(serve_options const& options) {
     auto audit = open_audit(config, reporter_for("audit"));
     if (!config.audit.enabled) log::warning("audit", {{"message", "switched off"}});
 
-    broker_parts parts{std::move(config),          std::move(address),
-                       std::move(control),         std::move(storage),
-                       std::move(audit),           options.threads,
-                       shared::raise_file_limit(), std::chrono::seconds(options.grace)};
+    broker_parts parts{
+        std::move(config),          std::move(address),      std::move(control),
+        std::move(storage),         std::move(audit),        options.threads,
+        shared::raise_file_limit(), options.max_per_address, std::chrono::seconds(options.grace)};
     if (options.tls_certificate.empty()) return run_tcp_broker(std::move(parts));
     return run_tls_broker(std::move(parts), options.tls_certificate, options.tls_key);
 }
@@ -129,6 +130,10 @@ serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
         .add_option("--grace", options->grace,
                     "How many seconds peers have to go, when the broker stops")
         ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    command
+        .add_option("--max-per-address", options->max_per_address,
+                    "How many connections one address may have; 0 is no limit, as behind a proxy")
         ->capture_default_str();
     command.add_option("--log-level", options->log_level, "The least severe lines to log")
         ->check(CLI::IsMember(log::level_names))

@@ -173,8 +173,13 @@ class editor {
     /// What the page needs to know before anybody has logged in.
     task<parley::http_response> answer_backend() {
         boost::json::array servers;
-        for (auto const& server : parts_.config.database.servers)
+        for (auto const& server : parts_.config.database.servers) {
+            if (server == "*") { // anywhere: there is nothing to choose from
+                servers.clear();
+                break;
+            }
             servers.emplace_back(server);
+        }
         if (parts_.config.database.type == "sqlite") {
             servers.clear(); // the databases are files: the only server there is, is this one
             servers.emplace_back(parts_.config.server.host + ":" + std::to_string(server_.port()));

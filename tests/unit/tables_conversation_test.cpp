@@ -259,6 +259,37 @@ BOOST_AUTO_TEST_CASE(a_cell_that_changed_meanwhile_is_a_conflict_and_a_row_that_
     BOOST_TEST(e.world->people[0].name == "Ada");
 }
 
+BOOST_AUTO_TEST_CASE(a_value_that_is_left_out_is_not_null) {
+    editor e;
+    client c(e);
+    c.select();
+    std::string const all = R"("rowIndex":0,"colIndex":1,"columnName":"name",)"
+                            R"("primaryKeyColumn":"id")";
+    for (auto const& [more, member] : std::vector<std::tuple<std::string, std::string>>{
+             {R"(,"oldValue":"Ada","primaryKeyValue":1)", "newValue"},
+             {R"(,"newValue":"Ada","primaryKeyValue":1)", "oldValue"},
+             {R"(,"oldValue":"Ada","newValue":"Eve")", "primaryKeyValue"}}) {
+        c.command("saveCell", "{" + all + more + "}");
+        c.expect(error("INVALID_INPUT", "saveCell",
+                       "\"" + member + ": expected a value, or null for NULL, found nothing\""));
+    }
+    c.command("deleteRow", R"({"rowIndex":0,"primaryKeyColumn":"id"})");
+    c.expect(error("INVALID_INPUT", "deleteRow",
+                   R"("primaryKeyValue: expected a value, or null for NULL, found nothing")"));
+    BOOST_TEST(e.world->people[0].name == "Ada");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_that_cannot_be_selected_leaves_none_selected) {
+    editor e;
+    client c(e);
+    c.select();
+    c.command("selectTable", R"({"namespace":"clinic","tableName":"main.nothing"})");
+    c.expect(error("NOT_FOUND", "selectTable", R"("no such table")"));
+    c.command("deleteRow", R"({"rowIndex":0,"primaryKeyColumn":"id","primaryKeyValue":1})");
+    c.expect(error("INVALID_INPUT", "deleteRow", R"("No table selected")"));
+    BOOST_TEST(e.world->people.size() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(rows_are_inserted_and_deleted) {
     editor e;
     client c(e);

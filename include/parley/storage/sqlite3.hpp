@@ -135,13 +135,18 @@ struct sqlite3 {
     static std::string source_to_read(std::filesystem::path const& path) {
         check(::access(path.c_str(), R_OK) == 0 ? error_code() : detail::posix_file::last_error(),
               path);
-        if (::access(path.c_str(), W_OK) == 0 && ::access(path.parent_path().c_str(), W_OK) == 0) {
+        auto const folder = path.has_parent_path() ? path.parent_path() : ".";
+        if (::access(path.c_str(), W_OK) == 0 && ::access(folder.c_str(), W_OK) == 0) {
             return source_of(path); // what SQLite makes then, it removes
         }
-        auto log = path;
-        log += "-wal";
-        std::error_code ignored;
-        if (std::filesystem::exists(log, ignored)) return source_of(path) + " readonly=true";
+        for (auto const* suffix : {"-wal", "-journal"}) {
+            auto beside = path;
+            beside += suffix;
+            std::error_code ignored;
+            if (std::filesystem::exists(beside, ignored)) {
+                return source_of(path) + " readonly=true";
+            }
+        }
         // Nobody has it open, so all that it holds is in the file itself.
         return "db=\"file:" + percent_encoded(path.native()) + "?immutable=1\" readonly=true";
     }

@@ -13,6 +13,7 @@
 #include <parley/tables/messages.hpp>
 #include <parley/tables/sql.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +59,11 @@ class command_runner {
         command_ = std::move(name);
         // A payload that nobody needs may be left out.
         if (payload.is_null()) payload = boost::json::object();
-        co_await routes::dispatch(command_, payload, *this);
+        if (auto const unsaid = unsaid_value(command_, payload)) {
+            co_await fail(input(*unsaid, "a value, or null for NULL", "nothing"));
+        } else {
+            co_await routes::dispatch(command_, payload, *this);
+        }
         running_.reset();
         login_.reset();
     }
@@ -102,6 +107,7 @@ class command_runner {
     }
 
     task<> operator()(commands::select_table command) {
+        table_.reset(); // else what was meant for this one would be done to the one before
         auto found =
             co_await login_->database->describe(command.namespace_, command.tableName, begin());
         if (!found) co_return co_await fail(found.error());
@@ -217,6 +223,21 @@ class command_runner {
     static failure input(std::string_view member, std::string expected, std::string found) {
         problem const what{std::string(member), std::move(expected), std::move(found)};
         return {failure_code::invalid_input, what.text()};
+    }
+
+    /// The member for a value that a command must say and does not: left out it would be read as
+    /// null, and NULL written, or looked for.
+    static std::optional<std::string_view> unsaid_value(std::string_view command,
+                                                        boost::json::value const& payload) {
+        auto const* members = payload.if_object();
+        if (members == nullptr) return std::nullopt;
+        bool const saves = std::ranges::count(commands::save_cell::types, command) != 0;
+        bool const deletes = command == commands::delete_row::type;
+        for (std::string_view const name : {"oldValue", "newValue", "primaryKeyValue"}) {
+            bool const needed = saves || (deletes && name == "primaryKeyValue");
+            if (needed && !members->contains(name)) return name;
+        }
+        return std::nullopt;
     }
 
     static failure no_table() { return {failure_code::invalid_input, "No table selected"}; }
