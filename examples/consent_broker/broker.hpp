@@ -223,7 +223,6 @@ class broker {
 
     /// False when something could not be written down that should have been.
     task<bool> stop() {
-        signals_.clear(); // a second signal ends it at once
         co_await stop_server();
         auto& policies = server_.policies();
         bool const settled =
