@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import WebSocket from 'ws';
+import { soon as inTime } from './soon.mjs';
 
 const program = resolve(process.env.CONSENT_BROKER);
 const timeout = 10_000; // milliseconds, for anything that is expected to happen
@@ -20,18 +21,7 @@ const organization = '1003000126';
 const provider = '1245319599';
 const unregistered = '1234567893';
 
-/** What a promise comes to, if it does so in time. */
-async function soon(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no ${what} within ${timeout} ms`)), timeout);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const soon = (what, promise) => inTime(what, promise, timeout);
 
 async function until(what, holds) {
   for (const begin = Date.now(); !(await holds()); ) {

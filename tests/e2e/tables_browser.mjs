@@ -4,47 +4,17 @@
 // SCREENSHOTS a directory for a picture of each state. Builds nothing.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
+import { Program } from './table_editor.mjs';
 
-const program = resolve(process.env.TABLE_EDITOR);
 const timeout = 15_000; // milliseconds, for anything that is expected to happen
 const pictures = process.env.SCREENSHOTS;
-
-/** `table-editor demo` in a directory of its own, on a free port unless the options name one. */
-class Program {
-  static async start(...options) {
-    const started = new Program();
-    if (!options.includes('--port')) options.push('--port', '0');
-    started.directory = await mkdtemp(join(tmpdir(), 'table-editor-'));
-    started.process = spawn(
-      program,
-      ['demo', '--data', started.directory, '--json', ...options],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    started.ended = once(started.process, 'exit');
-    const [line] = await Promise.race([
-      once(createInterface({ input: started.process.stdout }), 'line'),
-      started.ended.then(([code]) => Promise.reject(new Error(`the program ended with ${code}`))),
-    ]);
-    Object.assign(started, JSON.parse(line));
-    return started;
-  }
-
-  async stop() {
-    this.process.kill();
-    await this.ended;
-    await rm(this.directory, { recursive: true, force: true });
-  }
-}
 
 /** A line between the browser and a program that can be cut, and mended. */
 class CuttableLine {

@@ -4,55 +4,14 @@
 // program. Builds nothing.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
+import { soon as inTime } from './soon.mjs';
+import { Program } from './table_editor.mjs';
 
-const program = resolve(process.env.TABLE_EDITOR);
 const timeout = 15_000; // milliseconds, for anything that is expected to happen
 
-/** What a promise comes to, if it does so in time. */
-async function soon(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no ${what} within ${timeout} ms`)), timeout);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** `table-editor demo` in a directory of its own, on a free port. */
-class Program {
-  static async start(...options) {
-    const started = new Program();
-    started.directory = await mkdtemp(join(tmpdir(), 'table-editor-'));
-    started.process = spawn(
-      program,
-      ['demo', '--port', '0', '--data', started.directory, '--json', ...options],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    started.ended = once(started.process, 'exit');
-    const lines = createInterface({ input: started.process.stdout });
-    const [line] = await soon('line of the program', once(lines, 'line'));
-    Object.assign(started, JSON.parse(line));
-    return started;
-  }
-
-  async stop() {
-    this.process.kill();
-    const [code] = await soon('end of the program', this.ended);
-    await rm(this.directory, { recursive: true, force: true });
-    return code;
-  }
-}
+const soon = (what, promise) => inTime(what, promise, timeout);
 
 /** One browser's worth of cookies. */
 class Browser {
