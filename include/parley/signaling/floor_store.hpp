@@ -1,0 +1,103 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// Who has the floor, and who is in a channel, over all servers (voice signalling specification,
+/// §3): what a store of it must offer.
+
+#include <parley/error.hpp>
+#include <parley/task.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace parley::signaling {
+
+/// Who has a floor. Whoever refreshes or releases it names exactly the one that took it.
+struct speaker {
+    std::string userId;
+    std::string userName;
+    std::int64_t timestamp = 0; ///< when it took the floor, in milliseconds since 1970
+
+    bool operator==(speaker const&) const = default;
+};
+
+/// How long a floor is held that is not refreshed.
+inline constexpr std::chrono::seconds floor_lifetime{30};
+
+/// What the members of a channel are told, wherever they are connected. All servers get the events
+/// of a channel in one order, which is that of the changes of its floor.
+struct channel_event {
+    std::string channel;
+    std::string except; ///< the connection that is not told, as `userId:<unique>`; empty: none
+    /// Where the floor has changed: who has it now, if anybody.
+    std::optional<std::optional<speaker>> floor = {};
+    std::shared_ptr<std::string const> text; ///< the message, as it is sent
+};
+
+/// What came of an attempt to take the floor.
+struct floor_grant {
+    bool granted = false;
+    speaker holder; ///< who has it: whoever asked, if it was granted
+};
+
+/// Whether a user is in a channel, and how many different users are.
+struct membership {
+    bool joined = false;
+    std::size_t users = 0;
+};
+
+/// A store that servers share. Called from every I/O thread, and never blocks it; each operation
+/// has a deadline of its own (at most a few seconds), after which it fails, as it does while the
+/// store is out of reach, with `errc::storage_unavailable`. An operation that failed may yet have
+/// been done; what is so taken is let go of by itself, at the latest after `floor_lifetime`.
+/// Operations of one server on one channel are done in the order of the calls.
+///
+/// - `take(channel, who, event)`: takes the floor, if nobody has it, for `floor_lifetime`; in the
+///   same step the event goes to all servers, this one included. An expired floor is free.
+/// - `refresh(channel, who)`: holds it for another `floor_lifetime`; false when `who` does not have
+///   it any more.
+/// - `release(channel, who, event)`: frees the floor if `who` has it, and sends the event in the
+///   same step; false, and no event, otherwise.
+/// - `holders(channels)`: who has the floor of each, in their order.
+/// - `join(channel, user, most)`: adds a user of this server's, unless there are `most` already.
+///   A user who is in the channel already, here or elsewhere, is counted once.
+/// - `leave(channel, user)`: removes one of this server's; users that other servers have stay.
+/// - `publish(event)`: to all servers, this one included.
+/// - `listen(listener)`: once, before the server starts. The listener gets the events of all
+///   channels, in their order, on any thread, and must not call the store.
+/// - `reconnected(callback)`: once, before the server starts. Called on any thread when the store
+///   has been lost and is back: what it knows may be old or gone. This server's memberships are
+///   restored by the store itself.
+/// - `run(context)`: background work (background.hpp), until the server has stopped; then lets go
+///   of all that it keeps outside of this process for this server.
+template <class S>
+concept floor_store = requires(S& store, std::string const& name,
+                               std::span<std::string const> names, speaker who, channel_event event,
+                               std::size_t most, std::function<void(channel_event const&)> told,
+                               std::function<void()> back) {
+    { store.take(name, who, event) } -> std::same_as<task<result<floor_grant>>>;
+    { store.refresh(name, who) } -> std::same_as<task<result<bool>>>;
+    { store.release(name, who, event) } -> std::same_as<task<result<bool>>>;
+    { store.holders(names) } -> std::same_as<task<result<std::vector<std::optional<speaker>>>>>;
+    { store.join(name, name, most) } -> std::same_as<task<result<membership>>>;
+    { store.leave(name, name) } -> std::same_as<task<result<std::size_t>>>;
+    { store.publish(event) } -> std::same_as<task<result<void>>>;
+    { store.listen(told) } -> std::same_as<void>;
+    { store.reconnected(back) } -> std::same_as<void>;
+    { store.failing() } -> std::same_as<bool>;
+};
+
+} // namespace parley::signaling
+
+BOOST_HANA_ADAPT_STRUCT(parley::signaling::speaker, userId, userName, timestamp);
