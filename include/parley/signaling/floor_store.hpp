@@ -79,13 +79,17 @@ struct membership {
 /// - `reconnected(callback)`: once, before the server starts. Called on any thread when the store
 ///   has been lost and is back: what it knows may be old or gone. This server's memberships are
 ///   restored by the store itself.
+/// - `departed(callback)`: once, before the server starts. Called, on one of the servers that are
+///   left and on any thread, for each user whom a server had in a channel that has vanished, with
+///   the channel, the user, and how many users are left there.
 /// - `run(context)`: background work (background.hpp), until the server has stopped; then lets go
 ///   of all that it keeps outside of this process for this server.
 template <class S>
-concept floor_store = requires(S& store, std::string const& name,
-                               std::span<std::string const> names, speaker who, channel_event event,
-                               std::size_t most, std::function<void(channel_event const&)> told,
-                               std::function<void()> back) {
+concept floor_store =
+    requires(S& store, std::string const& name, std::span<std::string const> names, speaker who,
+             channel_event event, std::size_t most, std::function<void(channel_event const&)> told,
+             std::function<void()> back,
+             std::function<void(std::string const&, std::string const&, std::size_t)> gone) {
     { store.take(name, who, event) } -> std::same_as<task<result<floor_grant>>>;
     { store.refresh(name, who) } -> std::same_as<task<result<bool>>>;
     { store.release(name, who, event) } -> std::same_as<task<result<bool>>>;
@@ -95,6 +99,7 @@ concept floor_store = requires(S& store, std::string const& name,
     { store.publish(event) } -> std::same_as<task<result<void>>>;
     { store.listen(told) } -> std::same_as<void>;
     { store.reconnected(back) } -> std::same_as<void>;
+    { store.departed(gone) } -> std::same_as<void>;
     { store.failing() } -> std::same_as<bool>;
 };
 

@@ -1,0 +1,83 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#pragma once
+
+/// \file
+/// What a server of voice signalling knows of its connections and of the channels they are in.
+
+#include <parley/peer.hpp>
+#include <parley/signaling/floor_store.hpp>
+#include <parley/signaling/media.hpp>
+#include <parley/signaling/participant.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace parley::signaling {
+
+/// What a connection has on the media server for one channel.
+struct media_ledger {
+    std::map<std::string, media_direction> transports;
+    std::optional<std::string> producer;
+    std::string producer_transport;
+    std::size_t consumers = 0;
+
+    /// The first transport in that direction, if there is one.
+    [[nodiscard]] std::optional<std::string> transport(media_direction direction) const {
+        for (auto const& [id, its_direction] : transports) {
+            if (its_direction == direction) return id;
+        }
+        return std::nullopt;
+    }
+};
+
+/// One WebSocket of a user. `id`, `who` and `send` do not change; the rest is the hub's.
+struct connection {
+    std::string id; ///< `userId:<unique>`
+    participant who;
+    std::function<void(std::shared_ptr<std::string const> const&)> send; ///< from any thread
+
+    std::map<std::string, media_ledger> channels; ///< by their ids: those it is in, or is to be in
+};
+
+using connection_ptr = std::shared_ptr<connection>;
+
+/// A floor that somebody connected here has.
+struct local_floor {
+    connection_ptr by;
+    speaker who;
+    time_point refresh_at;
+    time_point valid_until; ///< nobody else can have it before that
+};
+
+/// A channel that somebody connected here is in.
+struct channel_record {
+    std::set<connection_ptr> members;
+    std::size_t users = 0;         ///< over all servers, as far as known
+    std::optional<speaker> holder; ///< who has the floor, as far as known
+    std::uint64_t changes = 0;     ///< of the floor, so far
+    std::optional<local_floor> local;
+
+    [[nodiscard]] bool has_user(std::string const& user) const {
+        return std::ranges::any_of(members,
+                                   [&](auto const& one) { return one->who.userId == user; });
+    }
+
+    [[nodiscard]] bool is_held_by(connection const& one) const {
+        return local && local->by.get() == &one;
+    }
+};
+
+/// Why a request is refused, in words for the client.
+struct refusal {
+    std::string message;
+};
+
+} // namespace parley::signaling
