@@ -1,0 +1,121 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+/// \file
+/// `demo`: everything, from nothing.
+
+#include "commands.hpp"
+#include "setup.hpp"
+
+#include <examples/shared/log.hpp>
+#include <examples/shared/program.hpp>
+
+#include <parley/crypto/jwt.hpp>
+#include <parley/encoding.hpp>
+#include <parley/random.hpp>
+#include <parley/signaling/participant.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <boost/json/serialize.hpp>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace voice_signaling {
+
+namespace log = shared::log;
+
+namespace {
+
+struct demo_options {
+    std::uint16_t port = 8090;
+    std::string worker = built_worker();
+    bool silent = false;
+    std::string redis;
+    std::string log_level = "warning";
+    bool json = false;
+};
+
+std::vector<std::string> const demo_channels{"north", "south", "kitchen"};
+
+/// Whoever asks gets one, as a user of its own.
+std::string make_token(std::string const& key, std::string const& name) {
+    std::array<std::uint8_t, 6> unique{};
+    parley::fill_random(unique);
+    parley::signaling::participant who;
+    who.userId = "demo-" + parley::to_base64url(unique);
+    who.userName = name;
+    who.channelIds = demo_channels;
+    auto claims = parley::json::encode(who).as_object();
+    auto const until = std::chrono::system_clock::now() + std::chrono::hours(12);
+    claims["exp"] =
+        std::chrono::duration_cast<std::chrono::seconds>(until.time_since_epoch()).count();
+    return parley::make_jwt(claims, parley::secret(key));
+}
+
+void announce(demo_options const& options, std::uint16_t port, bool audio) {
+    std::string const url = "http://127.0.0.1:" + std::to_string(port) + "/";
+    if (options.json) {
+        boost::json::object const line{{"url", url}, {"port", port}, {"audio", audio}};
+        std::cout << boost::json::serialize(line) << std::endl;
+        return;
+    }
+    std::cout << "Push-to-talk is being served.\n\n  Open       " << url
+              << "   in two windows, or more\n  Audio      "
+              << (audio ? "yes, by " + options.worker
+                        : "no: signalling only. scripts/mediasoup-worker.sh builds the media "
+                          "server")
+              << "\n\nCtrl+C ends it." << std::endl;
+}
+
+int demo(demo_options const& options) {
+    std::signal(SIGPIPE, SIG_IGN);
+    log::set_level(options.log_level);
+    std::array<std::uint8_t, 32> random{};
+    parley::fill_random(random);
+    auto const key = parley::to_base64url(random);
+    parley::signaling::configuration config;
+    config.server.port = options.port;
+    config.floors.redis = options.redis;
+    config.limits.connectionsPerMinute = 600; // everybody comes from this machine
+    if (!options.silent) config.media.worker = options.worker;
+    bool const audio = !config.media.worker.empty();
+    auto parts = make_parts(std::move(config), parley::jwt_verifier({.key = parley::secret(key)}));
+    parts.grace = std::chrono::seconds(1);
+    parts.demo =
+        demo_parts{demo_channels, [key](std::string const& name) { return make_token(key, name); }};
+    parts.on_ready = [&](std::uint16_t port) { announce(options, port, audio); };
+    return run_tcp_voice(std::move(parts));
+}
+
+} // namespace
+
+void add_demo_command(CLI::App& program, int& status) {
+    auto& command = shared::add_command(
+        program, "demo", "Serve the page to this machine until Ctrl+C, with tokens for everybody",
+        "demo\ndemo --port 9000 --signalling-only");
+    auto const options = std::make_shared<demo_options>();
+    command.add_option("--port", options->port, "Where to listen; 0 is any free port")
+        ->capture_default_str();
+    command.add_option("--worker", options->worker, "The mediasoup worker's program")
+        ->type_name("FILE")
+        ->capture_default_str();
+    command.add_flag("--signalling-only", options->silent, "Without a media server");
+    command.add_option("--redis", options->redis, "Keep the floors there, not in this process")
+        ->type_name("URL");
+    command.add_option("--log-level", options->log_level, "The least severe lines to log")
+        ->check(CLI::IsMember(log::level_names))
+        ->capture_default_str();
+    command.add_flag("--json", options->json, "Where it is, in one line of JSON");
+    command.callback([options, &status] { status = demo(*options); });
+}
+
+} // namespace voice_signaling

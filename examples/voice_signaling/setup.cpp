@@ -1,0 +1,148 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+#include "setup.hpp"
+
+#include <examples/shared/log.hpp>
+#include <examples/shared/page.hpp>
+#include <examples/shared/program.hpp>
+
+#include <parley/encoding.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace voice_signaling {
+
+namespace signaling = parley::signaling;
+namespace log = shared::log;
+using shared::command_error;
+
+namespace {
+
+[[noreturn]] void refuse(std::string const& text) {
+    throw command_error(shared::exit_status::usage, text);
+}
+
+parley::ed25519_public_key read_public_key(std::string const& text) {
+    auto const bytes = parley::from_base64url(text);
+    parley::ed25519_public_key key{};
+    if (!bytes || bytes->size() != key.size()) {
+        refuse("tokens.publicKey: expected an Ed25519 public key of 43 base64url characters, "
+               "found " +
+               std::to_string(text.size()) + " characters");
+    }
+    std::ranges::copy(*bytes, key.begin());
+    return key;
+}
+
+parley::secret read_secret() {
+    auto const* text = std::getenv(secret_variable);
+    if (text == nullptr || *text == '\0') {
+        refuse(std::string(secret_variable) +
+               ": expected the secret of the tokens in this environment variable, found nothing.\n"
+               "Set it to what the tokens are signed with, 32 bytes or more.");
+    }
+    return parley::secret(std::string(text));
+}
+
+any_floor_store make_floors(signaling::floors_section const& floors) {
+    if (floors.redis.empty()) {
+        return any_floor_store(std::make_unique<signaling::memory_floor_store>());
+    }
+    try {
+        return any_floor_store(
+            std::make_unique<signaling::redis_floor_store>(signaling::redis_floor_store::options{
+                .redis = {.url = floors.redis, .log = [](std::string_view text) {
+                              log::warning("redis", {{"message", text}});
+                          }}}));
+    } catch (std::invalid_argument const& e) {
+        refuse("floors.redis: " + std::string(e.what()));
+    }
+}
+
+any_media make_media(signaling::media_section const& media) {
+    if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
+    if (!std::filesystem::is_regular_file(media.worker)) {
+        refuse("media.worker: expected the mediasoup worker's program, found nothing at " +
+               media.worker +
+               ".\nscripts/mediasoup-worker.sh builds it and prints where it is; "
+               "leave it empty for signalling only.");
+    }
+    if (media.minPort > media.maxPort) {
+        refuse("media.minPort: expected at most media.maxPort, " + std::to_string(media.maxPort) +
+               ", found " + std::to_string(media.minPort));
+    }
+    return any_media(std::make_unique<signaling::mediasoup_media>(
+        signaling::mediasoup_options{.worker = media.worker,
+                                     .workers = media.workers,
+                                     .listen_address = media.listenAddress,
+                                     .announced_address = media.announcedAddress,
+                                     .min_port = media.minPort,
+                                     .max_port = media.maxPort,
+                                     .log = [](std::string_view text) {
+                                         log::warning("media", {{"message", text}});
+                                     }}));
+}
+
+} // namespace
+
+parley::loaded_config<signaling::configuration>
+load_configuration(std::filesystem::path const& path) {
+    auto loaded = parley::load_config_file<signaling::configuration>(path, parley::environment(),
+                                                                     signaling::env_prefix);
+    if (loaded.config) return loaded;
+    std::string text;
+    for (auto const& problem : loaded.report.problems)
+        text += (text.empty() ? "" : "\n") + problem.text();
+    if (!std::filesystem::exists(path)) {
+        text += "\n`voice-signaling init` writes a configuration to begin with.";
+    }
+    refuse(text);
+}
+
+parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
+    parley::jwt_verifier::options options{.key = parley::ed25519_public_key{},
+                                          .leeway = std::chrono::seconds(tokens.leewaySeconds)};
+    try {
+        if (tokens.algorithm == "EdDSA") {
+            options.key = read_public_key(tokens.publicKey);
+        } else {
+            options.key = read_secret();
+        }
+        return parley::jwt_verifier(std::move(options));
+    } catch (std::invalid_argument const& e) {
+        refuse(std::string(tokens.algorithm == "EdDSA" ? "tokens.publicKey" : secret_variable) +
+               ": " + e.what());
+    }
+}
+
+voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tokens) {
+    auto const& root = config.web.root;
+    auto page = root.empty()
+                    ? shared::load_page(shared::own_page("voice-signaling", VOICE_SIGNALING_WEB),
+                                        shared::strict_policy, "the program's page")
+                    : shared::load_page(root, shared::strict_policy, "web.root");
+    auto address = shared::resolve(config.server.host, config.server.port);
+    auto floors = make_floors(config.floors);
+    auto media = make_media(config.media);
+    return {.config = std::move(config),
+            .address = std::move(address),
+            .floors = std::move(floors),
+            .media = std::move(media),
+            .tokens = std::move(tokens),
+            .page = std::move(page),
+            .max_connections = shared::raise_file_limit()};
+}
+
+std::string built_worker() {
+    if (auto const* given = std::getenv("PARLEY_MEDIASOUP_WORKER")) return given;
+#ifdef PARLEY_MEDIASOUP_WORKER
+    if (std::filesystem::is_regular_file(PARLEY_MEDIASOUP_WORKER)) return PARLEY_MEDIASOUP_WORKER;
+#endif
+    return {};
+}
+
+} // namespace voice_signaling
