@@ -42,7 +42,10 @@ struct channel_event {
     std::string except; ///< the connection that is not told, as `userId:<unique>`; empty: none
     /// Where the floor has changed: who has it now, if anybody.
     std::optional<std::optional<speaker>> floor = {};
-    std::shared_ptr<std::string const> text; ///< the message, as it is sent
+    /// The message, as it is sent. Null when the store itself has freed the floor, or found it
+    /// free: of one who took it and never learnt so, or whose server is gone. Then the listener
+    /// finds the words, if the members do not know it already.
+    std::shared_ptr<std::string const> text;
 };
 
 /// What came of an attempt to take the floor.
@@ -55,6 +58,15 @@ struct floor_grant {
 struct membership {
     bool joined = false;
     std::size_t users = 0;
+};
+
+/// A user who was in a channel on a server that is gone, and on no other.
+struct departure {
+    std::string channel;
+    std::string user;
+    std::size_t users = 0; ///< how many different users are left
+
+    bool operator==(departure const&) const = default;
 };
 
 /// A store that servers share. Called from every I/O thread, and never blocks it; each operation
@@ -79,17 +91,18 @@ struct membership {
 /// - `reconnected(callback)`: once, before the server starts. Called on any thread when the store
 ///   has been lost and is back: what it knows may be old or gone. This server's memberships are
 ///   restored by the store itself.
-/// - `departed(callback)`: once, before the server starts. Called, on one of the servers that are
-///   left and on any thread, for each user whom a server had in a channel that has vanished, with
-///   the channel, the user, and how many users are left there.
+/// - `departed(callback)`: once, before the server starts. Called on any thread for each user that
+///   the store has removed because its server is gone without a word, on one of the servers that
+///   are left, which then tells all (`publish`). Floors of theirs have been freed before.
+/// - `failing()`: whether the store is out of reach, for what a health check says.
 /// - `run(context)`: background work (background.hpp), until the server has stopped; then lets go
 ///   of all that it keeps outside of this process for this server.
 template <class S>
-concept floor_store =
-    requires(S& store, std::string const& name, std::span<std::string const> names, speaker who,
-             channel_event event, std::size_t most, std::function<void(channel_event const&)> told,
-             std::function<void()> back,
-             std::function<void(std::string const&, std::string const&, std::size_t)> gone) {
+concept floor_store = requires(S& store, std::string const& name,
+                               std::span<std::string const> names, speaker who, channel_event event,
+                               std::size_t most, std::function<void(channel_event const&)> told,
+                               std::function<void()> back,
+                               std::function<void(departure const&)> gone) {
     { store.take(name, who, event) } -> std::same_as<task<result<floor_grant>>>;
     { store.refresh(name, who) } -> std::same_as<task<result<bool>>>;
     { store.release(name, who, event) } -> std::same_as<task<result<bool>>>;

@@ -71,10 +71,9 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         store.reconnected([weak] {
             if (auto const self = weak.lock()) self->check_all_ = true;
         });
-        store.departed(
-            [weak](std::string const& channel, std::string const& user, std::size_t users) {
-                if (auto const self = weak.lock()) self->announce_departed(channel, user, users);
-            });
+        store.departed([weak](departure const& gone) {
+            if (auto const self = weak.lock()) self->announce_departed(gone);
+        });
         media.on_restart([weak](std::vector<std::string> const& channels) {
             if (auto const self = weak.lock()) self->restart_media(channels);
         });
@@ -325,12 +324,15 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         auto const found = channels_.find(event.channel);
         if (found == channels_.end()) return;
         auto& record = found->second;
+        auto text = event.text;
         if (event.floor) {
+            if (!text && record.holder == *event.floor) return;
+            if (!text) text = speaker_changed(event.channel, *event.floor, std::nullopt);
             record.holder = *event.floor;
             ++record.changes;
         }
         for (auto const& member : record.members) {
-            if (member->id != event.except) member->send(event.text);
+            if (member->id != event.except) member->send(text);
         }
     }
 
@@ -356,11 +358,12 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     }
 
     /// Of a user whose server has vanished.
-    void announce_departed(std::string const& channel, std::string const& user, std::size_t users) {
+    void announce_departed(departure const& gone) {
         std::scoped_lock lock(mutex_);
         if (!executor_) return;
-        channel_news news{"user-disconnected", user, {}, users};
-        asio::co_spawn(*executor_, announce(this->shared_from_this(), channel, std::move(news)),
+        channel_news news{"user-disconnected", gone.user, {}, gone.users};
+        asio::co_spawn(*executor_,
+                       announce(this->shared_from_this(), gone.channel, std::move(news)),
                        asio::detached);
     }
 

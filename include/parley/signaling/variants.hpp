@@ -56,7 +56,7 @@ class variant_floor_store {
     void reconnected(std::function<void()> back) {
         std::visit([&](auto& s) { s->reconnected(std::move(back)); }, store_);
     }
-    void departed(std::function<void(std::string const&, std::string const&, std::size_t)> gone) {
+    void departed(std::function<void(departure const&)> gone) {
         std::visit([&](auto& s) { s->departed(std::move(gone)); }, store_);
     }
     [[nodiscard]] bool failing() {
