@@ -9,6 +9,8 @@
 #include "support.hpp"
 #include "terminate.hpp"
 
+#include <examples/shared/serving.hpp>
+
 #include <parley/admission/queueing_admission.hpp>
 #include <parley/consent/audit_records.hpp>
 #include <parley/consent/conversation.hpp>
@@ -18,7 +20,6 @@
 #include <parley/transport/tcp_transport.hpp>
 #include <parley/verifier/ed25519_verifier.hpp>
 
-#include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -31,7 +32,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -133,7 +133,8 @@ class broker {
         control::server::handler const answer = [this](boost::json::value request) {
             return answer_control(std::move(request));
         };
-        co_await (control.serve(answer) || wait_for_stop() || keep_house());
+        co_await (control.serve(answer) ||
+                  shared::wait_for_stop(signals_, server_.policies().transport) || keep_house());
         co_return co_await stop();
     }
 
@@ -158,23 +159,7 @@ class broker {
             [this](parley::http_request const&, parley::route_context) { return answer_health(); });
         auto const started =
             threads_ == 1 ? server_.start(io_, address_) : server_.start(address_, threads_);
-        if (started) return;
-        throw command_error(exit_status::bad,
-                            "cannot listen on " + address_.address().to_string() + " port " +
-                                std::to_string(address_.port()) + ": " + started.error().message() +
-                                ".\nStop what uses it, or change server.port or server.host.");
-    }
-
-    /// Returns when the broker is to stop.
-    task<> wait_for_stop() {
-        for (;;) {
-            int const signal = co_await signals_.async_wait(parley::use_task);
-            if (signal != SIGHUP) {
-                log::info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-                co_return;
-            }
-            reload();
-        }
+        shared::require_listening(started, address_);
     }
 
     /// After a rush of peers the allocator keeps what they needed: gives it back to the system as
@@ -199,20 +184,6 @@ class broker {
 #ifdef __GLIBC__
             ::malloc_trim(0);
 #endif
-        }
-    }
-
-    void reload() {
-        if constexpr (requires(Transport & t) { t.reload(); }) {
-            try {
-                server_.policies().transport.reload();
-                log::info("certificate_reloaded");
-            } catch (std::exception const& e) {
-                log::error("certificate_not_reloaded",
-                           {{"message", e.what()}, {"effect", "the earlier one stays in use"}});
-            }
-        } else {
-            log::info("nothing_to_reload", {{"message", "there is no TLS certificate"}});
         }
     }
 
@@ -325,8 +296,7 @@ class broker {
     control::address control_address_;
     // It outlives the server, whose policies answer on it.
     parley::asio::io_context io_{1};
-    parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,
-                                                              SIGHUP};
+    shared::signal_set signals_ = shared::serving_signals(io_.get_executor());
     server_type server_;
 };
 

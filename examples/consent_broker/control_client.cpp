@@ -31,6 +31,7 @@ address::address(parley::consent::configuration const& config)
     : path_(beside_database(config, ".control")) {
     constexpr std::size_t longest_directory = sizeof("/proc/self/fd/4294967295/") - 1;
     auto const name = path_.filename().string();
+    if (path_.native().size() <= longest_name) return;
     if (name.size() <= longest_name - longest_directory) return;
     throw command_error(exit_status::usage,
                         "storage.path: the control socket " + name + " beside it has a name of " +

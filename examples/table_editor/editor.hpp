@@ -6,6 +6,8 @@
 
 #include "editor_parts.hpp"
 
+#include <examples/shared/serving.hpp>
+
 #include <examples/shared/log.hpp>
 #include <examples/shared/program.hpp>
 
@@ -15,13 +17,11 @@
 #include <parley/tables/conversation.hpp>
 #include <parley/tables/http_api.hpp>
 
-#include <boost/asio/basic_signal_set.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <unistd.h>
 
-#include <csignal>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -121,51 +121,19 @@ class editor {
         auto const& address = parts_.address;
         auto const started = parts_.threads == 1 ? server_.start(io_, address)
                                                  : server_.start(address, parts_.threads);
-        if (!started) {
-            throw shared::command_error(
-                shared::exit_status::bad,
-                "cannot listen on " + address.address().to_string() + " port " +
-                    std::to_string(address.port()) + ": " + started.error().message() +
-                    ".\nStop what uses it, or change server.port or server.host.");
-        }
+        shared::require_listening(started, address);
         log::info("ready", {{"address", address.address().to_string()},
                             {"port", std::to_string(server_.port())},
                             {"backend", parts_.backend.type},
                             {"pid", std::to_string(::getpid())}});
         parts_.on_ready(server_.port());
-        co_await wait_for_stop();
+        co_await shared::wait_for_stop(signals_, server_.policies().transport);
         if (parts_.threads == 1) {
             co_await server_.async_stop(parts_.grace);
         } else {
             server_.stop(parts_.grace);
         }
         log::info("stopped");
-    }
-
-    /// Returns when the editor is to stop.
-    task<> wait_for_stop() {
-        for (;;) {
-            int const signal = co_await signals_.async_wait(parley::use_task);
-            if (signal != SIGHUP) {
-                log::info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-                co_return;
-            }
-            reload();
-        }
-    }
-
-    void reload() {
-        if constexpr (requires(Transport & t) { t.reload(); }) {
-            try {
-                server_.policies().transport.reload();
-                log::info("certificate_reloaded");
-            } catch (std::exception const& e) {
-                log::error("certificate_not_reloaded",
-                           {{"message", e.what()}, {"effect", "the earlier one stays in use"}});
-            }
-        } else {
-            log::info("nothing_to_reload", {{"message", "there is no TLS certificate"}});
-        }
     }
 
     // ---- Routes ---------------------------------------------------------------------------------
@@ -214,8 +182,7 @@ class editor {
 
     editor_parts parts_;
     parley::asio::io_context io_{1};
-    parley::asio::basic_signal_set<parley::executor> signals_{io_.get_executor(), SIGTERM, SIGINT,
-                                                              SIGHUP};
+    shared::signal_set signals_ = shared::serving_signals(io_.get_executor());
     server_type server_;
 };
 

@@ -39,7 +39,8 @@ class background_context {
     /// Suspends until the point in time on the transport's clock, or until the server has stopped
     /// and all connections have ended; then false: it is time to come to an end.
     task<bool> wait_until(time_point when) {
-        co_await alarm_.wait_until(when, [this] { return stopped_; });
+        auto const stopped = [this] { return stopped_; };
+        co_await alarm_.wait_until(when, stopped);
         co_return !stopped_;
     }
 

@@ -238,9 +238,10 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// The next message, or why there is none.
     task<received> receive(time_point deadline) {
         receiving_ = inbox_.empty();
-        co_await wait_until(deadline, [this] {
+        auto const decided = [this] {
             return !inbox_.empty() || read_ended_ || broken_ || stopping_ || close_requested_;
-        });
+        };
+        co_await wait_until(deadline, decided);
         receiving_ = false;
         bool const ended = read_ended_ || broken_;
         if (stopping_ && !ended) co_return received{receive_status::stopping, {}};

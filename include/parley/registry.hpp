@@ -101,6 +101,12 @@ class registry {
         entries_.at(channel).info = std::move(info);
     }
 
+    /// The connection is still there, its session is not.
+    void end_session(Channel const* channel) {
+        std::scoped_lock lock(mutex_);
+        entries_.at(channel).info.reset();
+    }
+
     /// Calls `change(session_info&)` on the session of `channel`.
     template <class Change>
     void update_session(Channel const* channel, Change change) {

@@ -351,8 +351,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
             } else {
                 // Out of descriptors or memory: what ends connections will mend it.
                 log(severity::warning, "cannot accept: " + stream.error().message());
-                co_await accept_alarm->wait_until(after(std::chrono::milliseconds{100}),
-                                                  [this] { return stopping; });
+                auto const stopped = [this] { return stopping; };
+                co_await accept_alarm->wait_until(after(std::chrono::milliseconds{100}), stopped);
             }
         }
         accepting = false;
@@ -363,7 +363,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     task<> wait_for_room() {
         awaited = true;
-        co_await accept_alarm->wait_until(no_deadline, [this] { return stopping || has_room(); });
+        auto const decided = [this] { return stopping || has_room(); };
+        co_await accept_alarm->wait_until(no_deadline, decided);
         awaited = stopping;
     }
 
@@ -447,8 +448,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
         try {
             co_await serve_requests(line);
             if (!line->broken()) {
-                line->arm(after(std::chrono::seconds{1}));
-                co_await line->stream().shutdown();
+                bool const more = line->stream().available() != 0; // than has been read
+                co_await say_goodbye(*line, more);
             }
         } catch (...) {
             log_failure(*line, "connection");
@@ -585,8 +586,9 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     task<http_response> call(route_handler const& handler, channel_type& line,
                              http_request const& request) {
+        route_context const context{line.peer_address()};
         try {
-            co_return co_await handler(request, route_context{line.peer_address()});
+            co_return co_await handler(request, context);
         } catch (...) {
             log_failure(line, "route");
         }
@@ -606,13 +608,19 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_return !ec && keep;
     }
 
-    /// Answers and ends the connection, so that the answer arrives even if the peer is still
-    /// sending.
+    /// Answers and ends the connection, whatever the peer is still sending.
     task<> refuse(channel_type& line, http_request request, http_response response) {
         request.keep_alive(false);
         co_await respond(line, request, std::move(response));
+        co_await say_goodbye(line, true);
+    }
+
+    /// Ends the stream. \param more the peer may be sending: what was said to it last is to arrive
+    /// even so.
+    task<> say_goodbye(channel_type& line, bool more) {
         line.arm(after(std::chrono::seconds{1}));
         co_await line.stream().shutdown();
+        if (!more) co_return;
         line.set_idle(true);
         co_await line.stream().linger();
     }
@@ -644,6 +652,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         request = http_request(); // it may have been kept for hours
         auto const end = co_await converse(line, std::move(who->identity));
         co_await line->close(end);
+        sessions.end_session(line.get());
     }
 
     std::optional<http_response> fault_of(http_request const& request, bool spoke_early) const {
@@ -687,10 +696,11 @@ struct basic_handshake_server<Conversation, Policies...>::core
     template <class Ticket>
     task<> wait_for_turn(channel_type& line, Ticket const& ticket) {
         line.watch_peer();
-        co_await line.wait_until(after(ticket.wait_limit()), [&] {
+        auto const decided = [&line, &ticket] {
             return line.departed() || line.spoke() || line.stopping() ||
                    ticket.state() == admission_state::admitted;
-        });
+        };
+        co_await line.wait_until(after(ticket.wait_limit()), decided);
         co_await line.stop_watching();
     }
 

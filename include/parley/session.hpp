@@ -115,6 +115,10 @@ class session {
         return channel_->close_requested();
     }
 
+    /// True once the server's grace is over: whatever this session waits for fails, and is to be
+    /// given up.
+    [[nodiscard]] bool was_cut_off() const { return channel_->was_cut_off(); }
+
     /// What everything of this session runs on.
     [[nodiscard]] executor get_executor() const { return channel_->get_executor(); }
 

@@ -421,6 +421,13 @@ class Configuration(CommandTest):
         for command in ("serve", "status"):
             self.fails(2, command, saying=("storage.path", "shorter"))
 
+    def test_a_name_that_just_fits(self):
+        room = 107 - len(f"{self.directory.resolve()}/.control")
+        self.configure(storage={"path": "d" * room})
+        self.ok("provider", "add", PROVIDER)
+        broker = self.serve()
+        self.assertEqual(self.json("status")["pid"], broker.process.pid)
+
     def test_a_host_that_is_none(self):
         self.configure(server={"port": 0, "host": "no host"})
         self.fails(2, "serve", saying="server.host")

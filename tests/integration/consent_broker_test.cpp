@@ -93,9 +93,13 @@ class raw_peer {
         std::string all;
         boost::system::error_code ec;
         asio::read(socket(), asio::dynamic_buffer(all), ec);
+        was_reset_ = ec == asio::error::connection_reset;
         BOOST_TEST((ec == asio::error::eof || ec == asio::error::connection_reset), ec.message());
         return all;
     }
+
+    /// After `read_all`: something may have been lost on the way.
+    [[nodiscard]] bool was_reset() const { return was_reset_; }
 
     /// Cuts the line without a word: the broker sees a reset.
     void reset() {
@@ -106,6 +110,7 @@ class raw_peer {
   private:
     asio::io_context io_;
     beast::websocket::stream<tcp::socket, false> ws_;
+    bool was_reset_ = false;
 };
 
 /// Waits until `done()`, for at most ten seconds.
@@ -311,6 +316,16 @@ BOOST_AUTO_TEST_CASE(nonsense_is_refused_and_harms_nobody) {
     BOOST_TEST(no_frame.closed() == 1002);
 
     BOOST_TEST(agree(port, patient()).status == "new");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_arrives_though_more_is_sent_than_is_read) {
+    temporary_directory const directory;
+    deployment broker(directory.path());
+    raw_peer peer(broker.port());
+    peer.write("GET /nowhere HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n" +
+               std::string(500'000, 'x'));
+    BOOST_TEST(peer.read_all().starts_with("HTTP/1.1 404 "));
+    BOOST_TEST(!peer.was_reset());
 }
 
 BOOST_AUTO_TEST_CASE(what_comes_before_its_turn_is_discarded) {

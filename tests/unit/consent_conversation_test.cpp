@@ -573,6 +573,20 @@ BOOST_AUTO_TEST_CASE(a_shutdown_while_a_patient_is_looked_up) {
     check_journal(world, {started, failed("SHUTTING_DOWN")});
 }
 
+BOOST_AUTO_TEST_CASE(a_handshake_that_is_cut_off_has_failed_once) {
+    consent_world world;
+    auto const& statistics = world.broker().conversation().statistics();
+    world.storage.reads.shut();
+    auto const peer = world.introduce(patient());
+    world.stop();
+    world.advance(10s); // the grace
+    world.storage.reads.open();
+    world.settle();
+    BOOST_TEST(peer.closed_with().value_or(0) == 1006);
+    BOOST_TEST(statistics.failed == 1u);
+    check_journal(world, {started, failed("SHUTTING_DOWN")});
+}
+
 // ---- §2 and §3, step 1: the schema
 // ---------------------------------------------------------------
 

@@ -150,6 +150,9 @@ class conversation::handshake {
         } catch (std::exception const& e) {
             self.detail_ = e.what();
         }
+        if (session.was_cut_off()) co_return self.end_cut_off();
+        // What failed once the outcome had been decided does not change it.
+        if (self.decided_) co_return close_reason(close_code::internal_error);
         co_return co_await self.fail_internally();
     }
 
@@ -288,6 +291,7 @@ class conversation::handshake {
             co_return co_await fail(make_error_code(errc::audit_unavailable));
         }
 
+        decided_ = true; // an append that is cut off is made all the same
         std::vector<audit_record> entries;
         if (own) entries.push_back(own->entry().record);
         entries.push_back(
@@ -331,7 +335,7 @@ class conversation::handshake {
     }
 
     task<close_reason> time_out() {
-        ++broker_.statistics_->failed;
+        count_failure();
         auto const code = wire_name(failure::auth_timeout);
         report(code, {}, {});
         co_await record(handshake_timeout(session_.id()));
@@ -342,7 +346,7 @@ class conversation::handshake {
 
     /// The peer cannot or need not be told.
     task<close_reason> abandon(std::string_view why, std::uint16_t code) {
-        ++broker_.statistics_->failed;
+        count_failure();
         report(why, {}, {});
         if (started_) {
             co_await record(handshake_failed(session_.id(), patient_, why, provider_npi_));
@@ -373,7 +377,7 @@ class conversation::handshake {
     }
 
     task<close_reason> fail(failure why, std::string message, std::uint16_t code) {
-        ++broker_.statistics_->failed;
+        count_failure();
         auto const name = wire_name(why);
         report(name, {}, detail_.empty() ? std::string_view(message) : detail_);
         if (started_) {
@@ -382,6 +386,24 @@ class conversation::handshake {
         handshake_error const error{std::string(name), std::move(message)};
         co_await session_.send(error);
         co_return close_reason(code, std::string(name));
+    }
+
+    /// The server's grace is over: nothing can be waited for any more.
+    close_reason end_cut_off() {
+        if (!decided_) {
+            count_failure();
+            report("SHUTTING_DOWN", {}, detail_);
+            if (started_) {
+                session_.audit().post(
+                    handshake_failed(session_.id(), patient_, "SHUTTING_DOWN", provider_npi_));
+            }
+        }
+        return close_reason(close_code::going_away);
+    }
+
+    void count_failure() {
+        decided_ = true;
+        ++broker_.statistics_->failed;
     }
 
     /// A failure's entry is written before the close; if it cannot be, the failure stands anyway,
@@ -407,6 +429,7 @@ class conversation::handshake {
     std::string endpoint_;
     std::string detail_; // of a server error, for the log only
     bool started_ = false;
+    bool decided_ = false; // how it ended
 };
 
 } // namespace parley::consent
