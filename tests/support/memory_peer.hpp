@@ -58,8 +58,12 @@ class memory_peer {
     using handshake_response = boost::beast::http::response<boost::beast::http::string_body>;
 
     explicit memory_peer(memory_world& world, std::string address = "192.0.2.1")
-        : world_(world), state_(std::make_shared<state>(world.transport.connect(
-                             world.io.get_executor(), std::move(address)))) {}
+        : memory_peer(world, world.transport, std::move(address)) {}
+
+    /// Of a server that is not on the world's own transport.
+    memory_peer(memory_world& world, memory_transport& transport, std::string address)
+        : world_(world), state_(std::make_shared<state>(
+                             transport.connect(world.io.get_executor(), std::move(address)))) {}
 
     /// Connects and asks for an upgrade of `path`; the answer may take its time.
     memory_peer(memory_world& world, std::string path, std::string address)

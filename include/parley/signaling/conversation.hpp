@@ -174,10 +174,10 @@ class conversation {
         }
         boost::json::value const key = has_id ? *id : boost::json::value();
         if (!type) co_return failure_text(key, type.error().text());
-        auto const* data = message->as_object().if_contains("data");
-        bool const plain = data == nullptr || data->is_null();
-        auto outcome = co_await handler.handle(
-            std::string(*type), plain ? boost::json::value(boost::json::object()) : *data);
+        auto const* given = message->as_object().if_contains("data");
+        boost::json::value data = boost::json::object();
+        if (given && !given->is_null()) data = *given;
+        auto outcome = co_await handler.handle(std::string(*type), std::move(data));
         if (!outcome) co_return failure_text(key, outcome.error().message);
         bool const is_ping = *type == requests::ping::type;
         if (!has_id && !is_ping) co_return std::string();

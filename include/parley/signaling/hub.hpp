@@ -15,6 +15,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -121,6 +122,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         if (!entered || !entered->joined) {
             std::scoped_lock lock(mutex_);
             one->channels.erase(channel);
+            if (!entered) owed_leaves_.push_back({channel, one->who.userId, {}}); // it may be done
             if (!entered) co_return refusal{"the channel cannot be joined now: try again"};
             co_return refusal{"the channel is full: " + std::to_string(options_.max_users) +
                               " users are allowed"};
@@ -361,10 +363,12 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     void announce_departed(departure const& gone) {
         std::scoped_lock lock(mutex_);
         if (!executor_) return;
-        channel_news news{"user-disconnected", gone.user, {}, gone.users};
-        asio::co_spawn(*executor_,
-                       announce(this->shared_from_this(), gone.channel, std::move(news)),
-                       asio::detached);
+        // Not begun here: what is spawned on its own thread begins at once, under the lock.
+        asio::post(*executor_, [self = this->shared_from_this(), where = *executor_, gone] {
+            channel_news news{"user-disconnected", gone.user, {}, gone.users};
+            asio::co_spawn(where, self->announce(self, gone.channel, std::move(news)),
+                           asio::detached);
+        });
     }
 
     task<> announce(std::shared_ptr<hub> self, std::string channel, channel_news news) {
@@ -418,27 +422,32 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         }
         if (floor) co_await release(channel, *floor);
         if (!was_member) co_return true;
-        if (last_of_user) users = co_await leave_store(channel, one->who.userId, users);
+        if (last_of_user) users = co_await leave_store(channel, one->who, users);
         channel_news news{action, one->who.userId, one->who.userName, users};
         co_await publish_news(channel, one->id, std::move(news));
         co_return true;
     }
 
     /// Returns how many users are left.
-    task<std::size_t> leave_store(std::string channel, std::string user, std::size_t before) {
-        auto const left = co_await store.leave(channel, user);
+    task<std::size_t> leave_store(std::string channel, participant who, std::size_t before) {
+        auto const left = co_await store.leave(channel, who.userId);
         bool back = false;
         {
             std::scoped_lock lock(mutex_);
-            auto const found = channels_.find(channel);
-            back = found != channels_.end() && found->second.has_user(user);
+            back = is_here(channel, who.userId);
+            if (!left && !back) owed_leaves_.push_back({channel, who.userId, who.userName});
         }
         // Another connection of the user has come in meanwhile, and may have been taken out.
         if (back) {
-            auto const again = co_await store.join(channel, user, options_.max_users);
+            auto const again = co_await store.join(channel, who.userId, options_.max_users);
             if (again) co_return again->users;
         }
         co_return left ? *left : before - std::min<std::size_t>(before, 1);
+    }
+
+    [[nodiscard]] bool is_here(std::string const& channel, std::string const& user) const {
+        auto const found = channels_.find(channel);
+        return found != channels_.end() && found->second.has_user(user);
     }
 
     /// Frees a floor that has been taken out of its record, and tells everybody.
@@ -450,7 +459,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         if (released) co_return;
         deliver(event);
         std::scoped_lock lock(mutex_);
-        owed_.push_back({std::move(channel), who, floor.valid_until});
+        owed_releases_.push_back({std::move(channel), who, floor.valid_until});
     }
 
     // ---- What has departed, on the first home ---------------------------------------------------
@@ -458,7 +467,9 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     void wake_clearer() {
         if (clearing_ || departed_.empty()) return;
         clearing_ = true;
-        asio::co_spawn(*executor_, clear(this->shared_from_this()), asio::detached);
+        asio::post(*executor_, [self = this->shared_from_this(), where = *executor_] {
+            asio::co_spawn(where, self->clear(self), asio::detached);
+        });
     }
 
     [[nodiscard]] bool is_clearing() const {
@@ -507,7 +518,8 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     // ---- Floors that go on, on the first home ---------------------------------------------------
 
     task<> keep_floors(time_point now) {
-        co_await pay_owed(now);
+        co_await pay_releases(now);
+        co_await pay_leaves();
         co_await refresh_floors(now);
         co_await find_holders(doubtful_channels());
     }
@@ -519,11 +531,11 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         time_point until;
     };
 
-    task<> pay_owed(time_point now) {
+    task<> pay_releases(time_point now) {
         std::vector<owed_release> owed;
         {
             std::scoped_lock lock(mutex_);
-            owed.swap(owed_);
+            owed.swap(owed_releases_);
         }
         for (auto& one : owed) {
             if (one.until <= now) continue;
@@ -534,7 +546,31 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
             auto const released = co_await store.release(one.channel, one.who, std::move(event));
             if (released) continue;
             std::scoped_lock lock(mutex_);
-            owed_.push_back(std::move(one));
+            owed_releases_.push_back(std::move(one));
+        }
+    }
+
+    /// A user who has left while the store was out of reach.
+    struct owed_leave {
+        std::string channel;
+        std::string user;
+        std::string name; ///< empty: nobody has heard of it
+    };
+
+    task<> pay_leaves() {
+        std::vector<owed_leave> owed;
+        {
+            std::scoped_lock lock(mutex_);
+            owed.swap(owed_leaves_);
+            std::erase_if(owed, [this](auto const& one) { return is_here(one.channel, one.user); });
+        }
+        for (auto& one : owed) {
+            participant who;
+            who.userId = one.user;
+            auto const users = co_await leave_store(one.channel, std::move(who), 0);
+            if (one.name.empty() || store.failing()) continue;
+            channel_news news{"user-disconnected", one.user, one.name, users};
+            co_await publish_news(one.channel, {}, std::move(news));
         }
     }
 
@@ -651,7 +687,8 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     std::map<std::string, channel_record> channels_;
     std::deque<connection_ptr> departed_; // still to be cleared up
     bool clearing_ = false;
-    std::vector<owed_release> owed_;
+    std::vector<owed_release> owed_releases_;
+    std::vector<owed_leave> owed_leaves_;
     std::int64_t last_timestamp_ = 0;
     std::atomic<bool> check_all_{false};
     std::optional<executor> executor_;  // while `run` runs

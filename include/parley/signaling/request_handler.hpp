@@ -72,14 +72,16 @@ class request_handler {
 
     task<answer> operator()(requests::leave_channel request) {
         if (!co_await hub_.leave(self_, request.channelId)) co_return outside(request.channelId);
-        co_return boost::json::object{{"channelId", request.channelId}, {"success", true}};
+        boost::json::object answered{{"channelId", request.channelId}, {"success", true}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::get_router_capabilities request) {
         if (!hub_.is_in(*self_, request.channelId)) co_return outside(request.channelId);
         auto capabilities = co_await hub_.media.capabilities(request.channelId);
         if (!capabilities) co_return refusal{capabilities.error().message};
-        co_return boost::json::object{{"routerRtpCapabilities", *std::move(capabilities)}};
+        boost::json::object answered{{"routerRtpCapabilities", *std::move(capabilities)}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::create_transport request) {
@@ -104,10 +106,11 @@ class request_handler {
             hub_.media.close_transport(made->id);
             co_return outside(channel);
         }
-        co_return boost::json::object{{"id", made->id},
-                                      {"iceParameters", std::move(made->iceParameters)},
-                                      {"iceCandidates", std::move(made->iceCandidates)},
-                                      {"dtlsParameters", std::move(made->dtlsParameters)}};
+        boost::json::object answered{{"id", made->id},
+                                     {"iceParameters", std::move(made->iceParameters)},
+                                     {"iceCandidates", std::move(made->iceCandidates)},
+                                     {"dtlsParameters", std::move(made->dtlsParameters)}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::connect_transport request) {
@@ -131,7 +134,8 @@ class request_handler {
         if (!co_await hub_.add_producer(self_, *channel, request.transportId, *producer)) {
             co_return refusal{"the transport has been closed"};
         }
-        co_return boost::json::object{{"id", *producer}};
+        boost::json::object answered{{"id", *producer}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::consume request) {
@@ -153,10 +157,11 @@ class request_handler {
         if (!made) co_return refusal{made.error().message};
         auto const count = [](media_ledger& mine) { ++mine.consumers; };
         hub_.with_media(*self_, channel, count);
-        co_return boost::json::object{{"id", made->id},
-                                      {"producerId", made->producerId},
-                                      {"kind", made->kind},
-                                      {"rtpParameters", std::move(made->rtpParameters)}};
+        boost::json::object answered{{"id", made->id},
+                                     {"producerId", made->producerId},
+                                     {"kind", made->kind},
+                                     {"rtpParameters", std::move(made->rtpParameters)}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::ptt_start request) {
@@ -166,8 +171,9 @@ class request_handler {
             co_await hub_.take_floor(self_, channel, wall_milliseconds(),
                                      session_.deadline_after(std::chrono::milliseconds{0}));
         if (won.granted) {
-            co_return boost::json::object{{"success", true},
-                                          {"state", state_of(channel, won.holder)}};
+            boost::json::object answered{{"success", true},
+                                         {"state", state_of(channel, won.holder)}};
+            co_return answered;
         }
         self_->send(push_text("ptt-denied", denial(channel, won.holder)));
         boost::json::object data{{"success", false}, {"denied", true}};
@@ -179,7 +185,8 @@ class request_handler {
         auto const& channel = request.channelId;
         if (!hub_.is_in(*self_, channel)) co_return outside(channel);
         auto const holder = co_await hub_.release_floor(self_, channel);
-        co_return boost::json::object{{"success", true}, {"state", state_of(channel, holder)}};
+        boost::json::object answered{{"success", true}, {"state", state_of(channel, holder)}};
+        co_return answered;
     }
 
     task<answer> operator()(requests::ping) { co_return boost::json::object(); }

@@ -1,0 +1,413 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+//
+// Voice signalling from the client's side: voice signalling specification, §1 to §3.
+#include <tests/support/frames.hpp>
+#include <tests/support/voice_world.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace parley::test;
+using namespace std::chrono_literals;
+using boost::json::object;
+using boost::json::value;
+using parley::signaling::null_media;
+
+object channel(std::string const& id) {
+    return {{"channelId", id}};
+}
+
+/// A transport, and with it a producer, of a user in a channel; returns the producer.
+std::string speak_up(voice_user& user, std::string const& where) {
+    auto const transport =
+        user.get("create-transport", {{"channelId", where}, {"direction", "send"}});
+    auto const producer = user.get("produce", {{"transportId", transport.at("id")},
+                                               {"kind", "audio"},
+                                               {"rtpParameters", object()},
+                                               {"channelId", where}});
+    return std::string(producer.at("id").as_string());
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(signaling)
+
+// ---- §1: connecting
+// ------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_user_is_told_what_it_may_join) {
+    voice_world world;
+    auto ada = world.connect(voice_token(
+        "ada", {{"channelIds", {"north", "south"}}, {"role", "driver"}, {"globalRole", "STAFF"}}));
+    auto const told = ada.told();
+    BOOST_TEST(told.at("type") == value("channel-list"));
+    BOOST_TEST(
+        told.at("data") ==
+        value({{"channels", {"north", "south"}}, {"role", "driver"}, {"globalRole", "STAFF"}}));
+    ada.join("north");
+    BOOST_TEST(ada.refused("join-channel", channel("east")) ==
+               "the token does not allow the channel \"east\"");
+}
+
+BOOST_AUTO_TEST_CASE(an_administrator_may_join_all_channels) {
+    voice_world world;
+    auto ada = world.connect(
+        voice_token("ada", {{"channelIds", boost::json::array()}, {"globalRole", "ADMIN"}}));
+    ada.join("north");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_good_token_there_is_no_upgrade) {
+    voice_world world;
+    auto const now = std::chrono::duration_cast<std::chrono::seconds>(
+                         world.transport.wall_time().time_since_epoch())
+                         .count();
+    for (auto const& token :
+         {std::string(), std::string("no-token"), voice_token("ada", {{"exp", now}}),
+          voice_token("ada", {{"nbf", now + 1}}), voice_token("ada", {{"userName", nullptr}}),
+          voice_token(""), voice_token("a\nb")}) {
+        BOOST_TEST(world.connect(token).peer.refused_with() == 401u, token);
+    }
+    BOOST_TEST(world.connect(voice_token("ada", {{"exp", now + 1}})).peer.upgraded());
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_tries_too_often_is_told_when_to_come_back) {
+    voice_world world(1, {.attempts = {.max_attempts = 2}});
+    world.connect("no-token");
+    world.connect("no-token");
+    auto const third = world.connect(voice_token("ada"));
+    BOOST_TEST(third.peer.refused_with() == 429u);
+    BOOST_TEST(third.peer.response()["Retry-After"] == "60");
+    BOOST_TEST(world.connect(voice_token("ada"), 0, "192.0.2.2").peer.upgraded());
+    world.advance(60s);
+    BOOST_TEST(world.connect(voice_token("ada")).peer.upgraded());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_answers_no_ping_is_gone) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    memory_peer mute(world, world[0].transport, "192.0.2.9"); // it reads nothing
+    mute.send_raw(
+        "GET /ws?token=" + voice_token("bob") +
+        " HTTP/1.1\r\nHost: v\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    mute.send_raw(text_frame(R"({"type":"join-channel","data":{"channelId":"north"}})"));
+    mute.send_raw(text_frame(R"({"type":"ptt-start","data":{"channelId":"north"}})"));
+    BOOST_TEST(!ada.talk("north"));
+    world.advance(30s); // asked
+    world.advance(30s); // not answered
+    auto const news = ada.last_told("channel-state");
+    BOOST_TEST(news.at("data").at("action") == value("user-disconnected"));
+    BOOST_TEST(news.at("data").at("userCount") == value(1));
+    BOOST_TEST(ada.talk("north"));
+}
+
+// ---- §2: messages
+// --------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_fault_of_a_message_is_named_and_the_connection_stays) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.told();
+    auto const fault_of = [&](std::string const& text) {
+        ada.peer.send(text);
+        auto const told = ada.told();
+        BOOST_TEST(told.at("type") == value("error"));
+        return std::string(told.at("error").as_string());
+    };
+    BOOST_TEST(fault_of("{").starts_with("not JSON: "));
+    BOOST_TEST(fault_of("[]") == "expected a JSON object, found an array");
+    BOOST_TEST(fault_of("{}") == "type: expected a string, found nothing");
+    BOOST_TEST(fault_of(R"({"type":"sing"})") == "unknown type \"sing\"");
+    BOOST_TEST(fault_of(R"({"type":"ping","id":7})") ==
+               "id: expected a string of at most 128 bytes, found 7");
+    BOOST_TEST(fault_of(R"({"type":"join-channel"})") ==
+               "channelId: expected a string, found nothing");
+    BOOST_TEST(fault_of(R"({"type":"join-channel","data":{"channelId":""}})")
+                   .starts_with("channelId: expected 1 to 128 bytes"));
+    ada.peer.send_binary("{}");
+    BOOST_TEST(ada.told().at("error") == value("expected a text frame, found binary"));
+    BOOST_TEST(ada.ask("ping").at("type") == value("pong"));
+}
+
+BOOST_AUTO_TEST_CASE(others_hear_of_a_user_who_comes_and_goes) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    auto const joined = bob.join("north");
+    BOOST_TEST(joined == value({{"channelId", "north"},
+                                {"state",
+                                 {{"channelId", "north"},
+                                  {"currentSpeaker", nullptr},
+                                  {"speakerName", nullptr},
+                                  {"isBusy", false},
+                                  {"lockTimestamp", nullptr}}},
+                                {"userCount", 2}})
+                             .as_object());
+    auto news = ada.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(news.at("action") == value("user-joined"));
+    BOOST_TEST(news.at("userId") == value("bob"));
+    BOOST_TEST(news.at("userName") == value("bob's name"));
+    BOOST_TEST(news.at("userCount") == value(2));
+
+    BOOST_TEST(bob.get("leave-channel", channel("north")) ==
+               object({{"channelId", "north"}, {"success", true}}));
+    news = ada.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(news.at("action") == value("user-left"));
+    BOOST_TEST(news.at("userCount") == value(1));
+    BOOST_TEST(bob.last_told("channel-state").empty());
+}
+
+BOOST_AUTO_TEST_CASE(only_what_has_been_joined_may_be_acted_on) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    for (auto const* type : {"leave-channel", "get-router-capabilities", "ptt-start", "ptt-stop"}) {
+        BOOST_TEST(ada.refused(type, channel("north")) ==
+                   "join the channel first: \"north\" is not one of yours");
+    }
+    BOOST_TEST(
+        !ada.refused("create-transport", {{"channelId", "north"}, {"direction", "send"}}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(transports_are_their_owners) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), eve = world.connect(voice_token("eve"));
+    ada.join("north");
+    eve.join("north");
+    auto const made = ada.get("create-transport", {{"channelId", "north"}, {"direction", "send"}});
+    object const connecting{{"transportId", made.at("id")}, {"dtlsParameters", object()}};
+    object const producing{{"transportId", made.at("id")},
+                           {"kind", "audio"},
+                           {"rtpParameters", object()},
+                           {"channelId", "north"}};
+    BOOST_TEST(eve.refused("connect-transport", connecting).starts_with("there is no transport"));
+    BOOST_TEST(eve.refused("produce", producing).starts_with("there is no transport"));
+    BOOST_TEST(ada.get("connect-transport", connecting).at("success") == value(true));
+    BOOST_TEST(ada.get("produce", producing).contains("id"));
+}
+
+BOOST_AUTO_TEST_CASE(limits_are_named) {
+    voice_world world(1, {.channels = {.max_channels = 2, .max_users = 2, .max_connections = 2},
+                          .attempts = {.max_attempts = 0}});
+    auto ada = world.connect(voice_token("ada")), other = world.connect(voice_token("ada"));
+    ada.join("north");
+    other.join("south");
+    BOOST_TEST(ada.refused("join-channel", channel("east")) ==
+               "a user may be in 2 channels at once: leave one first");
+    auto third = world.connect(voice_token("ada"));
+    BOOST_TEST(third.told().at("error") == value("a user may have 2 connections at once"));
+    BOOST_TEST(third.peer.closed_with().value_or(0) == 1008);
+
+    auto bob = world.connect(voice_token("bob")), eve = world.connect(voice_token("eve"));
+    bob.join("north");
+    BOOST_TEST(eve.refused("join-channel", channel("north")) ==
+               "the channel is full: 2 users are allowed");
+    bob.peer.vanish();
+    eve.join("north");
+}
+
+// ---- Floors
+// --------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(one_speaks_and_the_others_listen) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    bob.join("north");
+    auto const producer = speak_up(ada, "north");
+    BOOST_TEST(world[0].media.count().speaking == 0u); // it starts paused
+
+    auto const won = ada.get("ptt-start", channel("north"));
+    BOOST_TEST(won.at("success") == value(true));
+    BOOST_TEST(won.at("state").at("currentSpeaker") == value("ada"));
+    BOOST_TEST(won.at("state").at("isBusy") == value(true));
+    BOOST_TEST(world[0].media.count().speaking == 1u);
+    auto changed = bob.last_told("speaker-changed").at("data").as_object();
+    BOOST_TEST(changed.at("currentSpeaker") == value("ada"));
+    BOOST_TEST(changed.at("speakerName") == value("ada's name"));
+    BOOST_TEST(changed.at("producerId") == value(producer));
+    BOOST_TEST(changed.at("lockTimestamp") == won.at("state").at("lockTimestamp"));
+
+    BOOST_TEST(bob.get("ptt-start", channel("north")) ==
+               object({{"success", false},
+                       {"denied", true},
+                       {"currentSpeaker", "ada"},
+                       {"currentSpeakerName", "ada's name"}}));
+    BOOST_TEST(bob.last_told("ptt-denied").at("data") ==
+               value({{"channelId", "north"},
+                      {"currentSpeaker", "ada"},
+                      {"currentSpeakerName", "ada's name"},
+                      {"message", "ada's name is speaking"}}));
+
+    auto const done = ada.get("ptt-stop", channel("north"));
+    BOOST_TEST(done.at("state").at("isBusy") == value(false));
+    BOOST_TEST(world[0].media.count().speaking == 0u);
+    changed = bob.last_told("speaker-changed").at("data").as_object();
+    BOOST_TEST(changed.at("currentSpeaker").is_null());
+    BOOST_TEST(bob.talk("north"));
+    BOOST_TEST(ada.last_told("ptt-denied").empty());
+}
+
+BOOST_AUTO_TEST_CASE(whoever_comes_while_somebody_speaks_can_listen) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    auto const producer = speak_up(ada, "north");
+    BOOST_TEST(ada.talk("north"));
+    auto const joined = bob.join("north");
+    BOOST_TEST(joined.at("state").at("currentSpeaker") == value("ada"));
+    BOOST_TEST(joined.at("producerId") == value(producer));
+    bob.get("create-transport", {{"channelId", "north"}, {"direction", "recv"}});
+    auto const consumed =
+        bob.get("consume",
+                {{"channelId", "north"}, {"producerId", producer}, {"rtpCapabilities", object()}});
+    BOOST_TEST(consumed.at("producerId") == value(producer));
+    BOOST_TEST(consumed.at("kind") == value("audio"));
+}
+
+BOOST_AUTO_TEST_CASE(a_floor_is_kept_for_as_long_as_its_holder_talks) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    BOOST_TEST(ada.talk("north"));
+    for (int second = 0; second < 90; ++second) {
+        ada.ask("ping"); // both answer the server's pings
+        bob.ask("ping");
+        world.advance(1s);
+    }
+    BOOST_TEST(!bob.talk("north"));
+    ada.hush("north");
+    BOOST_TEST(bob.talk("north"));
+}
+
+// ---- Ends
+// ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_user_who_vanishes_leaves_nothing) {
+    voice_world world;
+    auto bob = world.connect(voice_token("bob"));
+    bob.join("north");
+    {
+        auto ada = world.connect(voice_token("ada"));
+        ada.join("north");
+        ada.join("south");
+        speak_up(ada, "north");
+        BOOST_TEST(ada.talk("north"));
+        ada.peer.vanish();
+    }
+    auto const news = bob.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(news.at("action") == value("user-disconnected"));
+    BOOST_TEST(news.at("userId") == value("ada"));
+    BOOST_TEST(news.at("isBusy") == value(false));
+    null_media::counts const left{.channels = 1}; // in which bob still is
+    BOOST_TEST((world[0].media.count() == left));
+    BOOST_TEST(bob.talk("north"));
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_closes_everybody_with_1001_and_frees_the_floors) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    BOOST_TEST(ada.talk("north"));
+    parley::asio::co_spawn(world.io, world[0].server.async_stop(10s), parley::asio::detached);
+    world.settle();
+    BOOST_TEST(ada.peer.closed_with().value_or(0) == 1001);
+    world.advance(2s);
+    auto const news = bob.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(news.at("userId") == value("ada"));
+    BOOST_TEST(bob.talk("north"));
+}
+
+BOOST_AUTO_TEST_CASE(members_are_told_when_their_media_are_gone) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    speak_up(ada, "north");
+    world[0].media.restart();
+    world.settle();
+    auto const news = ada.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(news.at("action") == value("media-restarted"));
+    BOOST_TEST(news.at("userCount") == value(1));
+    speak_up(ada, "north"); // anew
+}
+
+// ---- §3: several servers on one store
+// ------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(servers_serve_one_channel_together) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    BOOST_TEST(bob.join("north").at("userCount") == value(2));
+    BOOST_TEST(ada.last_told("channel-state").at("data").at("userId") == value("bob"));
+    BOOST_TEST(ada.talk("north"));
+    BOOST_TEST(bob.last_told("speaker-changed").at("data").at("currentSpeaker") == value("ada"));
+    BOOST_TEST(!bob.talk("north"));
+    ada.peer.vanish();
+    BOOST_TEST(bob.talk("north"));
+}
+
+BOOST_AUTO_TEST_CASE(while_the_store_is_out_of_reach_nobody_is_given_a_floor) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    world[0].floors.set_reachable(false);
+    auto const denied = ada.get("ptt-start", channel("north"));
+    BOOST_TEST(denied.at("denied") == value(true));
+    BOOST_TEST(denied.at("currentSpeaker").is_null());
+    BOOST_TEST(ada.last_told("ptt-denied").at("data").at("message") ==
+               value("the floor cannot be given to anybody now: try again"));
+    BOOST_TEST(!ada.refused("join-channel", channel("south")).empty());
+    BOOST_TEST(bob.talk("north"));
+    bob.hush("north");
+    world[0].floors.set_reachable(true);
+    world.advance(1s);
+    BOOST_TEST(ada.talk("north"));
+}
+
+BOOST_AUTO_TEST_CASE(a_speaker_who_cannot_keep_the_floor_is_silenced_before_another_gets_it) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    speak_up(ada, "north");
+    BOOST_TEST(ada.talk("north"));
+    world[0].floors.set_reachable(false);
+    bool silenced = false;
+    for (int second = 0; second < 40 && !bob.talk("north"); ++second) {
+        ada.ask("ping");
+        silenced = world[0].media.count().speaking == 0;
+        world.advance(1s);
+    }
+    BOOST_TEST(silenced);
+    BOOST_TEST(ada.last_told("speaker-changed").at("data").at("currentSpeaker").is_null());
+    world[0].floors.set_reachable(true);
+    world.advance(1s);
+    BOOST_TEST(ada.last_told("speaker-changed").at("data").at("currentSpeaker") == value("bob"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_vanishes_holds_nobody_up) {
+    voice_world world(2);
+    auto bob = world.connect(voice_token("bob"), 1);
+    {
+        auto ada = world.connect(voice_token("ada"));
+        ada.join("north");
+        bob.join("north");
+        BOOST_TEST(ada.talk("north"));
+        world[0].floors.vanish();
+        world.settle();
+    }
+    BOOST_TEST(bob.last_told("channel-state").at("data").at("action") ==
+               value("user-disconnected"));
+    BOOST_TEST(bob.talk("north"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
