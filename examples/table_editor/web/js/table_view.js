@@ -173,6 +173,7 @@ export class TableView {
     on('edit', ({ row, column, typed }) => this.#edit(row, column, typed));
     on('remove', ({ row }) => this.#remove(row));
     on('add', () => this.#insert());
+    on('copied', ({ column }) => announce(`Copied ${column.name}.`));
   }
 
   #showRows() {
