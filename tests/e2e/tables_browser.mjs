@@ -684,6 +684,9 @@ test('a dropped line comes back to the same place, and nothing typed is lost', a
   await (await editor.edit('reason', first)).fill('typed before, saved after');
   line.cut();
   await editor.sees('The connection is lost.');
+  const cell = await (await editor.cell('reason', first)).boundingBox();
+  const field = await editor.field('reason', first).boundingBox();
+  assert.ok(Math.abs(field.y - cell.y) < 10, 'the editor has moved with its cell');
   await editor.isAccessible('dropped line');
   await editor.press('Enter'); // without a line: it waits
   await editor.sees('No connection: the change is kept');

@@ -70,6 +70,8 @@ export class TableView {
       this.#pager.element,
     );
     this.#insertButton.classList.add('primary');
+    // Whatever appears above the grid moves its cells.
+    new ResizeObserver(() => this.#editor?.follow()).observe(this.#gridBox);
     this.#listen();
     this.#showTools();
     table.open();
