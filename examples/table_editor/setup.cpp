@@ -5,6 +5,7 @@
 
 #include <parley/config.hpp>
 #include <parley/crypto/password_hash.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -111,6 +112,9 @@ void check(tables::configuration const& config) {
     } else if (database.servers.empty()) {
         refuse("database.servers: expected at least one \"host:port\" that users may connect to, "
                "found none");
+    }
+    if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
+        refuse("server.trustedProxies" + read.error().text());
     }
     for (auto const& mount : config.web.mounts) {
         if (mount.prefix.starts_with('/') && mount.prefix.size() > 1 &&
