@@ -87,6 +87,9 @@ BOOST_AUTO_TEST_CASE(filters) {
 BOOST_AUTO_TEST_CASE(changes_rows) {
     check_changes(*this);
 }
+BOOST_AUTO_TEST_CASE(compares_values_not_their_spelling) {
+    check_spellings(*this);
+}
 BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
     check_refusals(*this);
 }
@@ -147,6 +150,19 @@ BOOST_AUTO_TEST_CASE(old_values_of_another_type_than_their_column) {
                                 "")) == "success");
     BOOST_TEST(e.read()->rows == R"([{"id":1,"i":1,"d":"1.5","b":true,"t":"text","p":"AA=="},)"
                                  R"({"id":2,"i":null,"d":"0.1","b":false,"t":"","p":null}])");
+}
+
+BOOST_AUTO_TEST_CASE(old_values_are_compared_as_what_is_stored) {
+    execute("CREATE TABLE mixed (id integer PRIMARY KEY, n numeric, d date, a, p blob)");
+    execute("INSERT INTO mixed VALUES (1, 0.1, 7, 7, 7), (2, 9007199254740993, 'x', '7', x'00')");
+    editor<world> e(*this, "mixed");
+    BOOST_TEST(code_of(e.update(1, "n", "0.1000000000000000055", 1)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "n", "9007199254740992", 1)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "n", "9007199254740993.0", 1)) == "success");
+    BOOST_TEST(code_of(e.update(1, "d", "007", 1)) == "success");
+    for (auto const* column : {"a", "p"})
+        BOOST_TEST(code_of(e.update(1, column, "007", nullptr)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "a", "007", nullptr)) == "CONFLICT");
 }
 
 BOOST_AUTO_TEST_CASE(the_key_of_a_row_may_be_left_out) {

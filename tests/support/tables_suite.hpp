@@ -287,6 +287,46 @@ void check_changes(World& world) {
     BOOST_TEST(e.values("name") == "Cat hound Fish bird_1 bird%");
 }
 
+/// Clients may keep their own spelling of what they have saved.
+template <class World>
+void check_spellings(World& world) {
+    world.execute("CREATE TABLE spelt (id integer PRIMARY KEY, i bigint, d decimal(30,10), r " +
+                  std::string(World::real) + ", b " + World::boolean + ", t text)");
+    world.execute("INSERT INTO spelt (id) VALUES (1)");
+    editor<World> e(world, "spelt");
+    auto const saved = [&](char const* column, std::vector<boost::json::value> values) {
+        boost::json::value old_value = nullptr;
+        for (auto const& value : values) {
+            BOOST_TEST(message_of(e.update(1, column, old_value, value)) == "success");
+            old_value = value;
+        }
+    };
+    saved("i", {"007", 7, "-0", "9007199254740993", "0012"});
+    saved("d", {"71.50", 71.5, "+1e2", "-0.0", "12.340"});
+    saved("r", {"71.50", "0.1000000000000000055", "1E2", "-0", "12.50"});
+    saved("b", {"TRUE", 0, "1", false, "True"});
+    saved("t", {"71.50", "True", "", " x ", "1.50"});
+
+    // What only looks alike is something else, and so is what is no such value at all.
+    auto const before = e.read()->rows;
+    auto const differs = [&](char const* column, std::vector<boost::json::value> values) {
+        for (auto const& value : values)
+            BOOST_TEST(code_of(e.update(1, column, value, nullptr)) == "CONFLICT",
+                       column << ' ' << boost::json::serialize(value));
+    };
+    differs("i", {13, "12.00000000000000000001", "0x0C", "twelve", "", " 12", true, nullptr});
+    differs("d", {"12.340000001", "12.34x", "12,34", "", nullptr});
+    differs("r", {"12.500000000000002", "much", "1e400", "NaN", "", nullptr});
+    differs("b", {false, 2, "yes or no", "t", nullptr});
+    differs("t", {"1.5", 1.5, "1.50 ", "", nullptr});
+    for (auto const* column : {"i", "d", "r", "b", "t"})
+        BOOST_TEST(code_of(e.update(1, column, boost::json::array(), nullptr)) != "success");
+    BOOST_TEST(code_of(e.update(1, "i", 12, nullptr)) == "success");
+    BOOST_TEST(code_of(e.update(1, "i", boost::json::object(), 5)) != "success");
+    BOOST_TEST(code_of(e.update(1, "i", nullptr, "0012")) == "success");
+    BOOST_TEST(e.read()->rows == before);
+}
+
 template <class World>
 void check_refusals(World& world) {
     make_pets(world);

@@ -277,8 +277,31 @@ class postgresql_database {
         auto const found = change.run({{cell_sql->text, cell_sql->parameters}}, on_row);
         if (!found) return found.error();
         if (found->front() != 1) return wrong_row_count(update.row, found->front());
-        if (stored != scalar_text(update.old_value)) return value_changed(update);
+        auto const same = holds(change, changed, stored, update.old_value);
+        if (!same) return same.error();
+        if (!*same) return value_changed(update);
         return change_in(change, *update_sql, update.row);
+    }
+
+    /// Whether a client means by `value` what is stored. The server itself reads dates and times,
+    /// and writes both in one way; what it cannot read is not what is stored.
+    static outcome<bool> holds(transaction& change, column const& c,
+                               std::optional<std::string> const& stored,
+                               boost::json::value const& value) {
+        if (is_same_value(c.kind, stored, value)) return true;
+        auto const type = postgresql_comparison_type(c);
+        auto text = scalar_text(value);
+        if (!type || !stored || !text || text->find('\0') != std::string::npos) return false;
+        bool same = false;
+        auto const on_row = [&](std::size_t, postgresql_row const& row) {
+            same = row.text(0) == row.text(1);
+            return true;
+        };
+        parameter const both[] = {*stored, *std::move(text)};
+        auto const read =
+            change.run({{"SELECT $1::" + *type + "::text, $2::" + *type + "::text", both}}, on_row);
+        if (!read && read.error().code != failure_code::invalid_input) return read.error();
+        return same;
     }
 
     /// Commits the change of one row; any other change is undone.

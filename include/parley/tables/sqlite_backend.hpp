@@ -126,6 +126,17 @@ inline std::optional<std::string> sqlite_cell_text(column const& c, sqlite_cell 
     return text.starts_with('"') ? text.substr(1, text.size() - 2) : text;
 }
 
+/// As what a stored value is compared with a client's spelling of it: text is always text.
+inline value_kind sqlite_comparison_kind(column const& c, sqlite_cell const& cell) {
+    bool const keeps_text = c.kind == value_kind::binary || c.dataType == "ANY";
+    bool const is_number = cell.type() == SQLITE_INTEGER || cell.type() == SQLITE_FLOAT;
+    if (!is_number || keeps_text) return value_kind::other;
+    bool const is_bit = cell.type() == SQLITE_INTEGER && (cell.integer() | 1) == 1;
+    if (c.kind == value_kind::boolean && is_bit) return value_kind::boolean;
+    bool const is_double = c.kind == value_kind::real && cell.type() == SQLITE_FLOAT;
+    return is_double ? value_kind::real : value_kind::decimal;
+}
+
 } // namespace detail
 
 /// One session's view of the databases of a folder. See `database`.
@@ -339,11 +350,14 @@ class sqlite_database {
         auto const found = row->step();
         if (!found) return found.error();
         if (!*found) return wrong_row_count(update.row, 0);
-        auto const stored = detail::sqlite_cell_text(*table.find(update.column), row->cell(0));
+        auto const& changed = *table.find(update.column);
+        auto const stored = detail::sqlite_cell_text(changed, row->cell(0));
+        auto const kind = detail::sqlite_comparison_kind(changed, row->cell(0));
         auto const another = row->step();
         if (!another) return another.error();
         if (*another) return wrong_row_count(update.row, 2);
-        return stored == scalar_text(update.old_value) ? outcome<void>() : value_changed(update);
+        if (!is_same_value(kind, stored, update.old_value)) return value_changed(update);
+        return {};
     }
 
     static outcome<void> insert_now(sqlite_connection& connection, table_schema const& table,
