@@ -314,6 +314,10 @@ BOOST_AUTO_TEST_CASE(iris_checks_within_the_update) {
                 std::vector<parameter>{"new"s, std::int64_t{1}, "old"s, std::int64_t{1}}));
     auto const was_null = *update_cell<dialects::iris>(table, {{"key", 1}, "name", nullptr, "x"});
     BOOST_TEST(was_null.text.find(R"("name" IS NULL)") != std::string::npos);
+    // Bound, an empty text would be NULL.
+    auto const empty = *update_cell<dialects::iris>(table, {{"key", 1}, "name", "", nullptr});
+    BOOST_TEST(empty.text.find(R"(SET "name" = NULL WHERE "key" = ? AND %EXACT("name") = '')") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(new_values_are_of_the_kind_of_their_column) {

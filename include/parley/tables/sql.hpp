@@ -67,6 +67,7 @@ inline std::string to_like_pattern(std::string_view pattern) {
 /// - `pages_by_top`: TOP and %VID, instead of LIMIT and OFFSET;
 /// - `checks_in_update`: an update or delete sees by itself that there is exactly one such row, and
 ///   that it holds the old value; else its backend does, in a transaction;
+/// - `binds_empty_as_null`: what is bound cannot tell an empty text from NULL;
 /// - `cell_lock`: what makes a query of a cell hold its row until the transaction ends;
 /// - `placeholder(n)`: the n-th, from 1 on;
 /// - `output(column)`: a column of a page, as its backend reads it;
@@ -81,6 +82,7 @@ struct sqlite {
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = false;
     static constexpr bool checks_in_update = false;
+    static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = "";
 
     static std::string placeholder(std::size_t) { return "?"; }
@@ -113,6 +115,7 @@ struct postgresql {
     static constexpr bool allows_nul = false;
     static constexpr bool pages_by_top = false;
     static constexpr bool checks_in_update = false;
+    static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = " FOR UPDATE";
 
     static std::string placeholder(std::size_t number) { return '$' + std::to_string(number); }
@@ -137,6 +140,7 @@ struct iris {
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = true;
     static constexpr bool checks_in_update = true;
+    static constexpr bool binds_empty_as_null = true;
     static constexpr std::string_view cell_lock = "";
 
     static std::string placeholder(std::size_t) { return "?"; }
@@ -221,8 +225,12 @@ class sql_writer {
         text_ += quote_identifier(table_.table_part);
         return *this;
     }
-    /// Binds `value`, and gives its placeholder.
+    /// Binds `value`, and gives its placeholder; or a literal, for what cannot be bound.
     std::string bind(parameter value) {
+        if constexpr (Dialect::binds_empty_as_null) {
+            if (std::holds_alternative<std::nullptr_t>(value)) return "NULL";
+            if (value == parameter(std::string()) || value == parameter(byte_string())) return "''";
+        }
         parameters_.push_back(std::move(value));
         return Dialect::placeholder(parameters_.size());
     }
