@@ -185,6 +185,23 @@ BOOST_AUTO_TEST_CASE(text_beyond_ascii_is_matched_whatever_its_case) {
     BOOST_TEST(e.values("id", {.filters = {{"v", "привет"}}, .sort = {}}) == "2");
 }
 
+BOOST_AUTO_TEST_CASE(matching_one_huge_text_is_stopped) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text)");
+    execute("INSERT INTO t VALUES (1, replace(hex(zeroblob(5000000)), '0', 'a'))");
+    editor<world> e(*this, "t");
+    auto const slow = std::string("*?") + std::string(5000, 'a') + "b";
+    auto const op = within();
+    std::jthread const canceller([&] {
+        std::this_thread::sleep_for(100ms);
+        op->cancel();
+    });
+    auto const began = std::chrono::steady_clock::now();
+    BOOST_TEST(code_of(e.read({.filters = {{"v", slow}}, .sort = {}}, op)) == "CANCELLED");
+    auto const late = within(100ms);
+    BOOST_TEST(code_of(e.read({.filters = {{"v", slow}}, .sort = {}}, late)) == "TIMED_OUT");
+    BOOST_TEST((std::chrono::steady_clock::now() - began < 5s));
+}
+
 BOOST_AUTO_TEST_CASE(namespaces_are_databases_of_the_folder_only) {
     temporary_directory elsewhere;
     raw_database(elsewhere / "other.db").execute("CREATE TABLE t (a)");
