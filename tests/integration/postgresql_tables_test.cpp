@@ -476,6 +476,13 @@ BOOST_AUTO_TEST_CASE(tells_wrong_credentials_from_what_is_unreachable) {
         w.host = host;
         BOOST_TEST(code_of(wait_for(any.open(w, within()))) == "INVALID_INPUT", host);
     }
+    auto const spelt = "LOCALHOST:" + std::to_string(who().port);
+    postgresql_backend loud({.servers = {"[::1]:1", spelt}});
+    w.host = "localhost";
+    BOOST_TEST(code_of(wait_for(loud.open(w, within()))) == "success");
+    w.host = "::1";
+    w.port = 1;
+    BOOST_TEST(code_of(wait_for(loud.open(w, within()))) == "UNREACHABLE"); // but allowed
     postgresql_backend none({});
     BOOST_TEST(code_of(wait_for(none.open(who(), within()))) == "INVALID_INPUT");
     postgresql_backend encrypted({.servers = {"*"}, .sslmode = "require"});

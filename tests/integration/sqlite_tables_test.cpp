@@ -231,6 +231,21 @@ BOOST_AUTO_TEST_CASE(namespaces_are_databases_of_the_folder_only) {
     BOOST_TEST(!std::filesystem::exists(directory / "new.db"));
 }
 
+BOOST_AUTO_TEST_CASE(servers_are_names_only) {
+    auto const open_as = [&](std::vector<std::string> servers, std::string const& host) {
+        auto o = options();
+        o.servers = std::move(servers);
+        sqlite_backend other(std::move(o));
+        auto w = who();
+        w.host = host;
+        return code_of(wait_for(other.open(w, within())));
+    };
+    BOOST_TEST(open_as({"[::1]:1"}, "::1") == "success");
+    BOOST_TEST(open_as({"Files:1"}, "files") == "success");
+    BOOST_TEST(open_as({}, "files") == "INVALID_INPUT");
+    BOOST_TEST(open_as(sqlite_backend::options().servers, "whatever") == "success");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_is_no_database_is_refused) {
     std::ofstream(directory / "text.db") << std::string(5000, 'x');
     auto w = who();

@@ -1,5 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <parley/encoding.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/json_cell.hpp>
 #include <parley/tables/sqlite_types.hpp>
 #include <parley/tables/wildcard.hpp>
@@ -199,6 +200,33 @@ BOOST_AUTO_TEST_CASE(base64_has_padding) {
     BOOST_TEST(base64("\xFB\xFF") == "+/8=");
     for (auto wrong : {"Zg", "Zg=", "Zh==", "Zg===", "====", "Zg==Zg==", "Zm9-", "Z g=", "="})
         BOOST_TEST(!from_base64(wrong).has_value(), wrong);
+}
+
+BOOST_AUTO_TEST_CASE(only_servers_that_the_operator_names_are_allowed) {
+    std::vector<std::string> const some{"db.test:52773", "[::1]:80", "10.0.0.5:443"};
+    BOOST_TEST(is_allowed_server(some, "db.test", 52773));
+    BOOST_TEST(is_allowed_server(some, "DB.Test", 52773));
+    BOOST_TEST(is_allowed_server(some, "::1", 80));
+    BOOST_TEST(!is_allowed_server(some, "db.test", 80));
+    BOOST_TEST(!is_allowed_server(some, "db.test.", 52773));
+    BOOST_TEST(!is_allowed_server(some, "evil.test", 52773));
+    BOOST_TEST(!is_allowed_server(some, "[::1]", 80));
+    // Other spellings of an address are other servers, for all we know.
+    BOOST_TEST(!is_allowed_server(some, "10.5", 443));
+    BOOST_TEST(!is_allowed_server(some, "167772165", 443));
+    BOOST_TEST(!is_allowed_server(some, "::ffff:10.0.0.5", 443));
+    BOOST_TEST(!is_allowed_server({}, "db.test", 52773));
+}
+
+BOOST_AUTO_TEST_CASE(any_server_still_has_a_proper_name) {
+    std::vector<std::string> const any{"*"};
+    BOOST_TEST(is_allowed_server(any, "db.test", 1));
+    BOOST_TEST(!is_allowed_server(any, "db.test", 0));
+    for (std::string const host : {"", "db.test\r\nX: y", "db.test/x", "me@db.test", "*", "db test",
+                                   "db.test:80", ".test", "a\xC3\xBC.test", "[::1]"})
+        BOOST_TEST(!is_allowed_server(any, host, 80), host);
+    BOOST_TEST(!is_allowed_server(any, std::string("db\0test", 7), 80));
+    BOOST_TEST(!is_allowed_server(any, std::string(300, 'a'), 80));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

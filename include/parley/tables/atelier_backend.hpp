@@ -25,6 +25,7 @@
 
 #include <parley/http_client.hpp>
 #include <parley/secret.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/atelier_address.hpp>
 #include <parley/tables/atelier_answer.hpp>
 #include <parley/tables/atelier_schema.hpp>
@@ -50,8 +51,8 @@
 namespace parley::tables {
 
 struct atelier_options {
-    /// `host:port` each, or `*` for any: the servers that may be asked. None by default, since a
-    /// client could else make this machine ask whatever it reaches.
+    /// Those that may be asked (see `is_allowed_server`). None by default, since a client could
+    /// else make this machine ask whatever it reaches.
     std::vector<std::string> servers = {};
     std::string path_prefix = "/api/atelier/"; ///< when the credentials have none
     http_client_options http = {};             ///< the limits of each session
@@ -409,7 +410,7 @@ class atelier_backend {
     task<outcome<std::shared_ptr<database_type>>> open(credentials who, operation_ptr op) {
         using enum failure_code;
         if (!is_allowed_server(options_.servers, who.host, who.port))
-            co_return failure{invalid_input, "The server is not one that may be connected to"};
+            co_return server_not_allowed();
         if (!is_namespace(who.ns))
             co_return failure{invalid_input,
                               "namespace: expected a letter or %, then letters, digits, - and _, "

@@ -6,6 +6,7 @@
 
 #include <parley/attempt_limiter.hpp>
 #include <parley/crypto/csrf_token.hpp>
+#include <parley/detail/http_request_text.hpp>
 #include <parley/http_fields.hpp>
 #include <parley/json.hpp>
 #include <parley/tables/conversation.hpp>
@@ -119,8 +120,8 @@ class http_api {
         auto opened = co_await open(request, address, who);
         if (!opened.database) co_return std::move(opened.refusal);
         end_session(request);
-        auto token = logins_.begin({who.host + ":" + std::to_string(who.port), who.ns, who.username,
-                                    wall_time_(), std::move(opened.database)});
+        auto token = logins_.begin({parley::detail::host_and_port(who.host, who.port), who.ns,
+                                    who.username, wall_time_(), std::move(opened.database)});
         if (!token) {
             co_return failure_response({failure_code::overloaded, "too many sessions"});
         }

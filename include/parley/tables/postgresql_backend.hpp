@@ -5,6 +5,7 @@
 /// Editing PostgreSQL databases, with the user's own credentials.
 
 #include <parley/detail/ecmascript_json.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
 #include <parley/tables/connection_pool.hpp>
@@ -327,8 +328,8 @@ class postgresql_backend {
     static constexpr std::string_view type = "postgresql";
 
     struct options {
-        /// The servers that clients may have this server connect to, as `host:port`; `*` for any
-        /// at all, which lets them reach whatever this server can reach.
+        /// Those that clients may have this server connect to (see `is_allowed_server`). None by
+        /// default, since they could else reach whatever this machine can reach.
         std::vector<std::string> servers;
         /// How a connection is protected, as libpq has it: `disable`, `prefer`, `require`,
         /// `verify-ca`, `verify-full`, …
@@ -349,8 +350,6 @@ class postgresql_backend {
     /// Waits for the operations that are under way. Not to be called on an I/O thread.
     ~postgresql_backend() { threads_->stop(); }
 
-    [[nodiscard]] std::vector<std::string> const& servers() const { return options_.servers; }
-
     task<outcome<std::shared_ptr<postgresql_database>>> open(credentials who, operation_ptr op) {
         if (auto const checked = check(who); !checked) co_return checked.error();
         auto const addresses = co_await resolve_host(who.host, op);
@@ -368,27 +367,14 @@ class postgresql_backend {
     }
 
   private:
-    /// A path would be a socket's, a comma would make a list.
-    static bool is_host_name(std::string_view host) {
-        constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz"
-                                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
-        return !host.empty() && host.find_first_not_of(allowed) == host.npos;
-    }
-
     /// libpq would fill in what is empty, from the environment of the operator.
     outcome<void> check(credentials const& who) const {
-        if (options_.servers.empty())
-            return failure{failure_code::invalid_input, "No server may be connected to"};
-        if (auto const allowed = check_server(options_.servers, who.host, who.port); !allowed)
-            return allowed;
+        if (!is_allowed_server(options_.servers, who.host, who.port)) return server_not_allowed();
         auto const fits = [](std::string_view text) {
             return !text.empty() && text.find('\0') == text.npos;
         };
         if (!fits(who.username) || !fits(who.password.view()))
             return failure{failure_code::wrong_credentials, "The username or password is wrong"};
-        if (!is_host_name(who.host))
-            return failure{failure_code::invalid_input,
-                           "The host is neither the name of one nor an address"};
         if (!fits(who.ns)) return failure{failure_code::invalid_input, "There is no such database"};
         return {};
     }

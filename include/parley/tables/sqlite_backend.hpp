@@ -6,6 +6,7 @@
 
 #include <parley/detail/nearest_name.hpp>
 #include <parley/encoding.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
 #include <parley/tables/connection_pool.hpp>
@@ -410,9 +411,9 @@ class sqlite_backend {
         /// Whether this is a user, and that the password. Called on threads that may block, by
         /// several at once. Nobody, unless it is set.
         std::function<bool(std::string_view username, std::string_view password)> users;
-        /// The names, `host:port`, under which clients may connect; any, when there are none. They
-        /// mean nothing else: the databases are files.
-        std::vector<std::string> servers = {};
+        /// The names under which clients may connect (see `is_allowed_server`). They mean nothing
+        /// else: the databases are files.
+        std::vector<std::string> servers = {"*"};
         std::size_t max_connections = 4; ///< of each session
         std::size_t max_waiting = 100;   ///< operations of a session that wait for one
         std::chrono::milliseconds idle_timeout = std::chrono::minutes(1);
@@ -431,8 +432,6 @@ class sqlite_backend {
     /// Waits for the operations that are under way. Not to be called on an I/O thread.
     ~sqlite_backend() { threads_->stop(); }
 
-    [[nodiscard]] std::vector<std::string> const& servers() const { return options_.servers; }
-
     task<outcome<std::shared_ptr<sqlite_database>>> open(credentials who, operation_ptr op) {
         std::function<outcome<std::shared_ptr<sqlite_database>>(work_control&)> connect =
             [this, who = std::move(who)](work_control& control) { return open_now(who, control); };
@@ -443,8 +442,7 @@ class sqlite_backend {
   private:
     outcome<std::shared_ptr<sqlite_database>> open_now(credentials const& who,
                                                        work_control& control) const {
-        if (auto const allowed = check_server(options_.servers, who.host, who.port); !allowed)
-            return allowed.error();
+        if (!is_allowed_server(options_.servers, who.host, who.port)) return server_not_allowed();
         if (!options_.users || !options_.users(who.username, who.password.view()))
             return failure{failure_code::wrong_credentials, "The username or password is wrong"};
         detail::sqlite_folder const folder(options_.folder);
