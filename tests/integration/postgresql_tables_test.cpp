@@ -354,6 +354,24 @@ BOOST_AUTO_TEST_CASE(a_page_is_bounded) {
     BOOST_TEST(code_of(e.read({.page_size = 5, .filters = {}, .sort = {}})) == "success");
 }
 
+BOOST_AUTO_TEST_CASE(a_row_is_bounded) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text, b bytea)");
+    execute("INSERT INTO t VALUES (1, repeat('x', 300000000), 'y'), "
+            "(2, 'x', convert_to(repeat('y', 200000000), 'UTF8')), "
+            "(3, repeat('表', 1000), 'z')");
+    editor<world> e(*this, "t");
+    auto const before = peak_memory();
+    auto const row = [&](char const* id) { return e.read({.filters = {{"id", id}}, .sort = {}}); };
+    BOOST_TEST(code_of(row("1")) == "INVALID_INPUT");
+    BOOST_TEST(message_of(row("2")).find("a row") != std::string::npos, message_of(row("2")));
+    BOOST_TEST(code_of(row("3")) == "success");
+    BOOST_TEST(code_of(e.update(1, "v", "x", "y")) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "b", "eXk=", "eXk=")) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(3, "v", e.rows({.filters = {{"id", "3"}}, .sort = {}})[0].at("v"),
+                                "y")) == "success");
+    BOOST_TEST(peak_memory() - before < 10 * most_memory);
+}
+
 BOOST_AUTO_TEST_CASE(waiting_for_a_lock_ends_at_the_deadline) {
     make_pets(*this);
     editor<world> e(*this, "pets");

@@ -35,7 +35,9 @@ inline failure not_inserted() {
 }
 
 inline failure page_too_large() {
-    return {failure_code::invalid_input, "The page is too large; ask for fewer rows"};
+    return {failure_code::invalid_input,
+            "The page is too large; ask for fewer rows (a row that is too "
+            "large by itself cannot be shown)"};
 }
 
 } // namespace parley::tables

@@ -68,9 +68,10 @@ class postgresql_database {
 
     task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
         auto ns = table.ns;
-        auto work = [table = std::move(table), request = std::move(request),
-                     most = max_page_bytes_](postgresql_connection& connection) {
-            return read_page_now(connection, table, request, most);
+        request.max_bytes = std::min(request.max_bytes, max_page_bytes_);
+        auto work = [table = std::move(table),
+                     request = std::move(request)](postgresql_connection& connection) {
+            return read_page_now(connection, table, request);
         };
         return run<page>(std::move(ns), std::move(op), std::move(work));
     }
@@ -224,8 +225,11 @@ class postgresql_database {
         return c;
     }
 
+    /// A value that is too large for a page is cut to what is still too large. So a row takes, at
+    /// the worst, that much for each column of it, which libpq holds before anybody sees the row;
+    /// when it is too large, the connection is closed, and its memory with it.
     static outcome<page> read_page_now(postgresql_connection& connection, table_schema const& table,
-                                       page_request const& request, std::size_t most) {
+                                       page_request const& request) {
         auto const page_sql = select_page<dialects::postgresql>(table, request);
         if (!page_sql) return page_sql.error();
         auto const count_sql = count_rows<dialects::postgresql>(table, request.filters);
@@ -238,7 +242,7 @@ class postgresql_database {
                 total = detail::parse_number<std::uint64_t>(row.text(0)).value_or(0);
             else
                 append_row(rows, table.columns, row);
-            return rows.size() <= most;
+            return rows.size() <= request.max_bytes;
         };
         transaction snapshot(connection, transaction::kind::reading);
         auto const read = snapshot.run_and_commit(
@@ -263,7 +267,10 @@ class postgresql_database {
 
     static outcome<void> update_cell_now(postgresql_connection& connection,
                                          table_schema const& table, cell_update const& update) {
-        auto const cell_sql = select_cell<dialects::postgresql>(table, update.row, update.column);
+        // Longer than the old value is enough to be another; than any date or time, to be none.
+        auto const longest = scalar_text(update.old_value).value_or("").size() + 1000;
+        auto const cell_sql =
+            select_cell<dialects::postgresql>(table, update.row, update.column, longest);
         if (!cell_sql) return cell_sql.error();
         auto const update_sql = tables::update_cell<dialects::postgresql>(table, update);
         if (!update_sql) return update_sql.error();
