@@ -878,48 +878,7 @@ struct shared_world {
 
 BOOST_FIXTURE_TEST_SUITE(atelier_shared, shared_world)
 
-BOOST_AUTO_TEST_CASE(lists_namespaces_and_tables) {
-    check_listing(*this);
-}
-BOOST_AUTO_TEST_CASE(describes_columns) {
-    check_description(*this);
-}
-BOOST_AUTO_TEST_CASE(pages_and_sorts) {
-    check_paging(*this);
-}
-BOOST_AUTO_TEST_CASE(filters) {
-    check_filters(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_rows) {
-    check_changes(*this);
-}
-BOOST_AUTO_TEST_CASE(compares_values_not_their_spelling) {
-    check_spellings(*this);
-}
-BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
-    check_refusals(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_one_row_or_none) {
-    check_compound_keys(*this);
-}
-BOOST_AUTO_TEST_CASE(tables_and_columns_may_be_called_anything) {
-    check_hostile_names(*this);
-}
-BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
-    check_values(*this);
-}
-BOOST_AUTO_TEST_CASE(values_are_json) {
-    check_json(*this);
-}
-BOOST_AUTO_TEST_CASE(lets_in_whoever_has_the_password) {
-    check_credentials(*this);
-}
-BOOST_AUTO_TEST_CASE(operations_wait_for_a_connection) {
-    check_waiting(*this);
-}
-BOOST_AUTO_TEST_CASE(concurrent_changes_conflict) {
-    check_concurrent_changes(*this);
-}
+PARLEY_TEST_TABLES(shared_world)
 
 BOOST_AUTO_TEST_SUITE_END()
 

@@ -90,35 +90,9 @@ auto elapsed_since(std::chrono::steady_clock::time_point began) {
 
 BOOST_FIXTURE_TEST_SUITE(postgresql_tables, world)
 
-BOOST_AUTO_TEST_CASE(lists_namespaces_and_tables) {
-    check_listing(*this);
-}
-BOOST_AUTO_TEST_CASE(describes_columns) {
-    check_description(*this);
-}
-BOOST_AUTO_TEST_CASE(pages_and_sorts) {
-    check_paging(*this);
-}
-BOOST_AUTO_TEST_CASE(filters) {
-    check_filters(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_rows) {
-    check_changes(*this);
-}
-BOOST_AUTO_TEST_CASE(compares_values_not_their_spelling) {
-    check_spellings(*this);
-}
-BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
-    check_refusals(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_one_row_or_none) {
-    check_compound_keys(*this);
-}
-BOOST_AUTO_TEST_CASE(tables_and_columns_may_be_called_anything) {
-    check_hostile_names(*this);
-}
-BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
-    check_values(*this);
+PARLEY_TEST_TABLES(world)
+
+BOOST_AUTO_TEST_CASE(values_of_its_own_types_survive_the_round_trip) {
     check_round_trip(
         *this, "numeric",
         {"12345678901234567890123456789.123456789", "'NaN'", "'-Infinity'", "1e-30", "1.500"});
@@ -153,25 +127,16 @@ BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
     check_keys(*this, "boolean", {"true", "false"});
     check_keys(*this, "positive", {"7"});
 }
-BOOST_AUTO_TEST_CASE(values_are_json) {
-    check_json(*this);
-}
-BOOST_AUTO_TEST_CASE(lets_in_whoever_the_server_lets_in) {
-    check_credentials(*this);
-}
 BOOST_AUTO_TEST_CASE(a_million_rows) {
     check_a_million_rows(*this);
     // The statements that were stopped have ended in the database as well.
     BOOST_TEST(raw->query("SELECT count(*) FROM pg_stat_activity WHERE application_name = "
                           "'parley' AND state <> 'idle'") == "0");
 }
-BOOST_AUTO_TEST_CASE(operations_wait_for_a_connection) {
+BOOST_AUTO_TEST_CASE(there_are_no_more_connections_than_allowed) {
     check_waiting(*this);
     BOOST_TEST(raw->query("SELECT count(*) <= 4 FROM pg_stat_activity WHERE application_name = "
                           "'parley' AND datname = current_database()") == "t");
-}
-BOOST_AUTO_TEST_CASE(concurrent_changes_conflict) {
-    check_concurrent_changes(*this);
 }
 
 // ---- What is PostgreSQL's only ------------------------------------------------------------------

@@ -72,35 +72,9 @@ struct world {
 
 BOOST_FIXTURE_TEST_SUITE(sqlite_tables, world)
 
-BOOST_AUTO_TEST_CASE(lists_namespaces_and_tables) {
-    check_listing(*this);
-}
-BOOST_AUTO_TEST_CASE(describes_columns) {
-    check_description(*this);
-}
-BOOST_AUTO_TEST_CASE(pages_and_sorts) {
-    check_paging(*this);
-}
-BOOST_AUTO_TEST_CASE(filters) {
-    check_filters(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_rows) {
-    check_changes(*this);
-}
-BOOST_AUTO_TEST_CASE(compares_values_not_their_spelling) {
-    check_spellings(*this);
-}
-BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
-    check_refusals(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_one_row_or_none) {
-    check_compound_keys(*this);
-}
-BOOST_AUTO_TEST_CASE(tables_and_columns_may_be_called_anything) {
-    check_hostile_names(*this);
-}
-BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
-    check_values(*this);
+PARLEY_TEST_TABLES(world)
+
+BOOST_AUTO_TEST_CASE(values_of_its_own_types_survive_the_round_trip) {
     check_round_trip(*this, "blob", {"x''", "x'00'", "x'FF00FF'", "'text'", "NULL"});
     check_round_trip(*this, "", {"1", "1.5", "'1'", "'text'", "9007199254740993", "NULL"});
     check_round_trip(*this, "date", {"'2026-01-01'", "2460676.5", "1735689600"});
@@ -108,20 +82,8 @@ BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
     check_keys(*this, "blob", {"x'00FF'", "'text'", "5", "x''"});
     check_keys(*this, "", {"'a'", "1", "1.5", "NULL"});
 }
-BOOST_AUTO_TEST_CASE(values_are_json) {
-    check_json(*this);
-}
-BOOST_AUTO_TEST_CASE(lets_in_whoever_has_the_password) {
-    check_credentials(*this);
-}
 BOOST_AUTO_TEST_CASE(a_million_rows) {
     check_a_million_rows(*this);
-}
-BOOST_AUTO_TEST_CASE(operations_wait_for_a_connection) {
-    check_waiting(*this);
-}
-BOOST_AUTO_TEST_CASE(concurrent_changes_conflict) {
-    check_concurrent_changes(*this);
 }
 
 // ---- What is SQLite's only ----------------------------------------------------------------------

@@ -672,3 +672,49 @@ void check_concurrent_changes(World& world) {
 }
 
 } // namespace parley::test
+
+/// Registers what every backend promises as test cases of the suite that it stands in, each with a
+/// `World` of its own.
+#define PARLEY_TEST_TABLES(World)                                                                  \
+    BOOST_FIXTURE_TEST_CASE(lists_namespaces_and_tables, World) {                                  \
+        check_listing(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(describes_columns, World) {                                            \
+        check_description(*this);                                                                  \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(pages_and_sorts, World) {                                              \
+        check_paging(*this);                                                                       \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(filters, World) {                                                      \
+        check_filters(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(changes_rows, World) {                                                 \
+        check_changes(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(compares_values_not_their_spelling, World) {                           \
+        check_spellings(*this);                                                                    \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(refuses_what_the_table_refuses, World) {                               \
+        check_refusals(*this);                                                                     \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(changes_one_row_or_none, World) {                                      \
+        check_compound_keys(*this);                                                                \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(tables_and_columns_may_be_called_anything, World) {                    \
+        check_hostile_names(*this);                                                                \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(values_survive_the_round_trip, World) {                                \
+        check_values(*this);                                                                       \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(values_are_json, World) {                                              \
+        check_json(*this);                                                                         \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(lets_in_whoever_has_the_password, World) {                             \
+        check_credentials(*this);                                                                  \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(operations_wait_for_a_connection, World) {                             \
+        check_waiting(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(concurrent_changes_conflict, World) {                                  \
+        check_concurrent_changes(*this);                                                           \
+    }
