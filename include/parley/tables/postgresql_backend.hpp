@@ -8,9 +8,9 @@
 #include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
-#include <parley/tables/connection_pool.hpp>
 #include <parley/tables/database_failures.hpp>
 #include <parley/tables/json_cell.hpp>
+#include <parley/tables/pooled_database.hpp>
 #include <parley/tables/postgresql_connection.hpp>
 #include <parley/tables/postgresql_types.hpp>
 #include <parley/tables/resolve_host.hpp>
@@ -31,20 +31,19 @@
 namespace parley::tables {
 
 /// One session's view of the databases of a server. See `database`.
-class postgresql_database {
+class postgresql_database : public pooled_database<postgresql_database, postgresql_connection> {
   public:
-    using connections = connection_pool<postgresql_connection>;
-
     postgresql_database(std::shared_ptr<postgresql_target const> target,
                         std::shared_ptr<blocking_pool> threads, connections::options limits,
                         std::size_t max_page_bytes, std::unique_ptr<postgresql_connection> first)
-        : max_page_bytes_(max_page_bytes), home_(first->name()),
-          version_("PostgreSQL " + first->server_version()),
-          connections_(std::make_shared<connections>(
-              std::move(threads), limits,
-              [target = std::move(target)](std::string const& ns, work_control& control) {
-                  return connect(target, ns, control);
-              })) {
+        : pooled_database(
+              std::make_shared<connections>(
+                  std::move(threads), limits,
+                  [target = std::move(target)](std::string const& ns, work_control& control) {
+                      return connect(target, ns, control);
+                  }),
+              max_page_bytes),
+          home_(first->name()), version_("PostgreSQL " + first->server_version()) {
         connections_->keep(std::move(first));
     }
 
@@ -55,75 +54,9 @@ class postgresql_database {
         return run<std::vector<std::string>>(home_, std::move(op), &list_databases);
     }
 
-    task<outcome<std::vector<std::string>>> tables(std::string ns, operation_ptr op) {
-        return run<std::vector<std::string>>(std::move(ns), std::move(op), &list_tables);
-    }
-
-    task<outcome<table_schema>> describe(std::string ns, std::string name, operation_ptr op) {
-        auto work = [ns, name = std::move(name)](postgresql_connection& connection) {
-            return describe_table(connection, ns, name);
-        };
-        return run<table_schema>(ns, std::move(op), std::move(work));
-    }
-
-    task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
-        auto ns = table.ns;
-        request.max_bytes = std::min(request.max_bytes, max_page_bytes_);
-        auto work = [table = std::move(table),
-                     request = std::move(request)](postgresql_connection& connection) {
-            return read_page_now(connection, table, request);
-        };
-        return run<page>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     update = std::move(update)](postgresql_connection& connection) {
-            return update_cell_now(connection, table, update);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> insert_row(table_schema table, new_row row, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     row = std::move(row)](postgresql_connection& connection) -> outcome<void> {
-            auto const sql = tables::insert_row<dialects::postgresql>(table, row);
-            if (!sql) return sql.error();
-            transaction change(connection, transaction::kind::writing);
-            return change_in(change, *sql, std::nullopt);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> delete_row(table_schema table, row_key key, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     key = std::move(key)](postgresql_connection& connection) -> outcome<void> {
-            auto const sql = tables::delete_row<dialects::postgresql>(table, key);
-            if (!sql) return sql.error();
-            transaction change(connection, transaction::kind::writing);
-            return change_in(change, *sql, key);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    /// Closes the connections that nobody uses.
-    void close_idle() { connections_->close_idle(); }
-
   private:
+    friend class pooled_database<postgresql_database, postgresql_connection>;
     using transaction = postgresql_connection::transaction;
-
-    template <class T, class Work>
-    task<outcome<T>> run(std::string ns, operation_ptr op, Work work) {
-        std::function<outcome<T>(postgresql_connection&, work_control&)> use_connection =
-            [work = std::move(work)](postgresql_connection& connection, work_control& control) {
-                connection.start(control);
-                return outcome<T>(work(connection));
-            };
-        return connections_->run<T>(std::move(ns), std::move(op), std::move(use_connection));
-    }
 
     /// An empty name would be taken for that of the user's own database.
     static outcome<std::unique_ptr<postgresql_connection>>
@@ -312,6 +245,22 @@ class postgresql_database {
         return same;
     }
 
+    static outcome<void> insert_now(postgresql_connection& connection, table_schema const& table,
+                                    new_row const& row) {
+        auto const sql = tables::insert_row<dialects::postgresql>(table, row);
+        if (!sql) return sql.error();
+        transaction change(connection, transaction::kind::writing);
+        return change_in(change, *sql, std::nullopt);
+    }
+
+    static outcome<void> delete_now(postgresql_connection& connection, table_schema const& table,
+                                    row_key const& key) {
+        auto const sql = tables::delete_row<dialects::postgresql>(table, key);
+        if (!sql) return sql.error();
+        transaction change(connection, transaction::kind::writing);
+        return change_in(change, *sql, key);
+    }
+
     /// Commits the change of one row; any other change is undone.
     static outcome<void> change_in(transaction& change, sql_statement const& sql,
                                    std::optional<row_key> const& row) {
@@ -322,10 +271,8 @@ class postgresql_database {
         return change.commit();
     }
 
-    std::size_t const max_page_bytes_;
     std::string const home_;
     std::string const version_;
-    std::shared_ptr<connections> const connections_;
 };
 
 /// Offers the databases of PostgreSQL servers to whoever has credentials for one. See `backend`.

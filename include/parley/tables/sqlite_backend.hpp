@@ -9,9 +9,9 @@
 #include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
-#include <parley/tables/connection_pool.hpp>
 #include <parley/tables/database_failures.hpp>
 #include <parley/tables/json_cell.hpp>
+#include <parley/tables/pooled_database.hpp>
 #include <parley/tables/sql.hpp>
 #include <parley/tables/sqlite_connection.hpp>
 #include <parley/tables/sqlite_types.hpp>
@@ -141,17 +141,17 @@ inline value_kind sqlite_comparison_kind(column const& c, sqlite_cell const& cel
 } // namespace detail
 
 /// One session's view of the databases of a folder. See `database`.
-class sqlite_database {
+class sqlite_database : public pooled_database<sqlite_database, sqlite_connection> {
   public:
-    using connections = connection_pool<sqlite_connection>;
-
     sqlite_database(detail::sqlite_folder folder, std::shared_ptr<blocking_pool> threads,
                     connections::options limits, sqlite_connection::options options)
-        : folder_(folder), threads_(threads),
-          connections_(std::make_shared<connections>(
-              std::move(threads), limits, [folder, options](std::string const& ns, work_control&) {
-                  return connect(folder, ns, options);
-              })) {}
+        : pooled_database(std::make_shared<connections>(
+                              threads, limits,
+                              [folder, options](std::string const& ns, work_control&) {
+                                  return connect(folder, ns, options);
+                              }),
+                          options.max_page_bytes),
+          folder_(folder), threads_(std::move(threads)) {}
 
     [[nodiscard]] std::string version() const {
         return std::string("SQLite ") + sqlite_api::sqlite3_libversion();
@@ -164,68 +164,9 @@ class sqlite_database {
                                                         submit_to(threads_));
     }
 
-    task<outcome<std::vector<std::string>>> tables(std::string ns, operation_ptr op) {
-        return run<std::vector<std::string>>(std::move(ns), std::move(op), &list_tables);
-    }
-
-    task<outcome<table_schema>> describe(std::string ns, std::string name, operation_ptr op) {
-        auto work = [ns, name = std::move(name)](sqlite_connection& connection) {
-            return describe_table(connection, ns, name);
-        };
-        return run<table_schema>(ns, std::move(op), std::move(work));
-    }
-
-    task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     request = std::move(request)](sqlite_connection& connection) {
-            return read_page_now(connection, table, request);
-        };
-        return run<page>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     update = std::move(update)](sqlite_connection& connection) {
-            return update_cell_now(connection, table, update);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> insert_row(table_schema table, new_row row, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     row = std::move(row)](sqlite_connection& connection) {
-            return insert_now(connection, table, row);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> delete_row(table_schema table, row_key key, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     key = std::move(key)](sqlite_connection& connection) {
-            return delete_now(connection, table, key);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    /// Closes the connections that nobody uses.
-    void close_idle() { connections_->close_idle(); }
-
   private:
     friend class sqlite_backend;
-
-    template <class T, class Work>
-    task<outcome<T>> run(std::string ns, operation_ptr op, Work work) {
-        std::function<outcome<T>(sqlite_connection&, work_control&)> use_connection =
-            [work = std::move(work)](sqlite_connection& connection, work_control& control) {
-                sqlite_connection::use const in_use(connection, control);
-                return outcome<T>(work(connection));
-            };
-        return connections_->run<T>(std::move(ns), std::move(op), std::move(use_connection));
-    }
+    friend class pooled_database<sqlite_database, sqlite_connection>;
 
     static outcome<std::unique_ptr<sqlite_connection>> connect(detail::sqlite_folder const& folder,
                                                                std::string const& ns,
@@ -294,7 +235,7 @@ class sqlite_database {
 
         sqlite_connection::transaction snapshot(connection);
         if (auto const begun = snapshot.begin_reading(); !begun) return begun.error();
-        auto rows = read_rows(connection, table, *page_sql);
+        auto rows = read_rows(connection, table, *page_sql, request.max_bytes);
         if (!rows) return rows.error();
         auto const total = read_count(connection, *count_sql);
         if (!total) return total.error();
@@ -303,7 +244,7 @@ class sqlite_database {
     }
 
     static outcome<std::string> read_rows(sqlite_connection& connection, table_schema const& table,
-                                          sql_statement const& sql) {
+                                          sql_statement const& sql, std::size_t most) {
         auto row = sqlite_connection::statement::start(connection, sql.text, sql.parameters);
         if (!row) return row.error();
         json_rows rows(table.columns);
@@ -316,7 +257,7 @@ class sqlite_database {
                 detail::append_sqlite_cell(rows.member(i), table.columns[i],
                                            row->cell(static_cast<int>(i)));
             rows.end_row();
-            if (rows.size() > connection.limits().max_page_bytes) return page_too_large();
+            if (rows.size() > most) return page_too_large();
         }
     }
 
@@ -393,7 +334,6 @@ class sqlite_database {
 
     detail::sqlite_folder const folder_;
     std::shared_ptr<blocking_pool> const threads_;
-    std::shared_ptr<connections> const connections_;
 };
 
 /// Offers the databases of a folder to users that the operator knows. See `backend`.
