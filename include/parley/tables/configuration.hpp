@@ -74,7 +74,8 @@ struct database_section {
     std::string type = "sqlite";
     std::string folder = "./databases"; ///< sqlite: each file in it is a namespace
     std::vector<user_section> users;    ///< sqlite
-    /// postgresql, iris: where users may connect to, as `host:port`; `*` is anywhere.
+    /// postgresql, iris: where users may connect to, as `host:port` or `[::1]:port`; `*` is
+    /// anywhere. Compared as they are spelt, case aside.
     std::vector<std::string> servers;
     std::string sslMode = "prefer"; ///< postgresql: as for libpq
     std::string caFile;             ///< iris: whom to trust; empty: whom the system does

@@ -6,6 +6,7 @@
 
 #include <parley/attempt_limiter.hpp>
 #include <parley/crypto/csrf_token.hpp>
+#include <parley/detail/http_request_text.hpp>
 #include <parley/http_fields.hpp>
 #include <parley/json.hpp>
 #include <parley/tables/conversation.hpp>
@@ -147,7 +148,7 @@ class http_api {
         if (!opened.database) co_return std::move(opened.refusal);
         // Should the client have gone meanwhile, nobody will know the token: no route learns that,
         // so the session goes like any other that is not used, by its timeout.
-        login<Backend> made{who.host + ":" + std::to_string(who.port), who.ns, who.username,
+        login<Backend> made{parley::detail::host_and_port(who.host, who.port), who.ns, who.username,
                             wall_time_(), std::move(opened.database)};
         auto token = logins_.begin(std::move(made), cookie(request, session_cookie).value_or(""));
         if (!token) {
