@@ -67,16 +67,24 @@ class editor {
 
     static constexpr bool is_tls = !std::is_same_v<Transport, parley::tcp_transport>;
 
+    /// Then the connections are those of the proxy, which has to limit its clients' own.
+    static bool is_behind_proxy(editor_parts const& parts) {
+        return !parts.config.server.trustedProxies.empty();
+    }
+
     static parley::server_options server_options_of(editor_parts const& parts) {
         parley::server_options options;
         options.max_connections = parts.max_connections;
+        if (is_behind_proxy(parts)) options.max_connections_per_address = 0;
         options.limits.max_message = 1024 * 1024;
         options.limits.max_waiting_out = 32 * 1024 * 1024; // a page of large rows
         options.limits.ping_interval = std::chrono::seconds(30);
-        options.log = [](parley::severity severity, std::string_view text) {
-            log::write(static_cast<log::level>(severity), "server", {{"message", text}});
-        };
+        options.log = &write_log;
         return options;
+    }
+
+    static void write_log(parley::severity severity, std::string_view text) {
+        log::write(static_cast<log::level>(severity), "server", {{"message", text}});
     }
 
     static conversation_type conversation_of(parley::tables::configuration const& config) {
@@ -87,32 +95,38 @@ class editor {
 
     static admission_type admission_of(editor_parts const& parts) {
         return admission_type(
-            {.max_per_address = 200},
+            {.max_per_address = is_behind_proxy(parts) ? parts.max_connections : 200},
             parley::rejecting_admission({.max_concurrent = parts.max_connections}));
     }
 
     static verifier_type verifier_of(parley::tables::configuration const& config) {
-        return verifier_type({.timeout = std::chrono::seconds(config.session.timeout),
-                              .max_sessions = config.session.maxSessions});
+        return verifier_type(
+            {.timeout = std::chrono::seconds(config.session.timeout),
+             .max_sessions = config.session.maxSessions,
+             .log = [](std::string_view text) { write_log(parley::severity::error, text); }});
     }
 
     void add_routes() {
+        using api = parley::tables::http_api<any_backend>;
         auto const& session = parts_.config.session;
-        parley::tables::http_api<any_backend>::add_to(
+        api::add_to(
             server_, parts_.backend,
             {.secure_cookies = is_tls || session.secureCookies,
              .csrf = session.csrf,
              .connect_timeout = parts_.config.database.connectTimeoutMs,
              .attempts = {.max_attempts = session.maxAttemptsPerMinute},
+             .proxies = parley::trusted_proxies::of(parts_.config.server.trustedProxies).value(),
              .version = TABLE_EDITOR_VERSION});
-        server_.route(parley::http::verb::get, "/api/backend",
-                      [this](parley::http_request const&, parley::route_context) {
-                          return answer_backend();
-                      });
-        server_.route(parley::http::verb::get, "/*",
-                      [this](parley::http_request const& request, parley::route_context) {
-                          return answer_file(request);
-                      });
+        auto const get = [this](std::string path, parley::route_handler handler) {
+            server_.route(parley::http::verb::get, std::move(path),
+                          api::use_of_session(server_.policies().verifier, std::move(handler)));
+        };
+        get("/api/backend", [this](parley::http_request const&, parley::route_context) {
+            return answer_backend();
+        });
+        get("/*", [this](parley::http_request const& request, parley::route_context) {
+            return answer_file(request);
+        });
     }
 
     // ---- Its life, on the main thread -----------------------------------------------------------
@@ -160,7 +174,7 @@ class editor {
 
     task<parley::http_response> answer_file(parley::http_request const& request) {
         auto const path = parley::path_of(request);
-        if (path.starts_with("/api/") || path == "/ws") {
+        if (path == "/api" || path == "/ws") {
             co_return parley::make_error_response(parley::http::status::not_found,
                                                   "nothing is served here");
         }

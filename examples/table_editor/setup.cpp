@@ -1,10 +1,12 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "setup.hpp"
 
+#include <examples/shared/page.hpp>
 #include <examples/shared/program.hpp>
 
 #include <parley/config.hpp>
 #include <parley/crypto/password_hash.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,30 +22,8 @@ using shared::command_error;
 
 namespace {
 
-/// The page needs nothing else; Content-Security-Policy 3.
-constexpr auto strict_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'";
-
 [[noreturn]] void refuse(std::string const& text) {
     throw command_error(shared::exit_status::usage, text);
-}
-
-/// The folder of the page that comes with the program: installed beside it, or where it was built.
-std::filesystem::path own_page() {
-    namespace fs = std::filesystem;
-    std::error_code ec;
-    auto const program = fs::read_symlink("/proc/self/exe", ec);
-    auto const installed = program.parent_path().parent_path() / "share/table-editor/web";
-    return fs::is_directory(installed, ec) ? installed : fs::path(TABLE_EDITOR_WEB);
-}
-
-parley::static_files load_page(std::filesystem::path const& root, std::string const& policy,
-                               std::string_view member) {
-    auto loaded = parley::static_files::load({.root = root, .content_security_policy = policy});
-    if (!loaded) refuse(std::string(member) + ": " + loaded.error().text());
-    return std::move(*loaded);
 }
 
 /// Checks a name and a password against the configuration. Takes as long for a name that is not
@@ -112,6 +92,9 @@ void check(tables::configuration const& config) {
         refuse("database.servers: expected at least one \"host:port\" that users may connect to, "
                "found none");
     }
+    if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
+        refuse("server.trustedProxies" + read.error().text());
+    }
     for (auto const& mount : config.web.mounts) {
         if (mount.prefix.starts_with('/') && mount.prefix.size() > 1 &&
             !mount.prefix.ends_with('/')) {
@@ -143,13 +126,16 @@ parley::loaded_config<tables::configuration> load_configuration(std::filesystem:
 
 editor_parts make_parts(tables::configuration config) {
     check(config);
-    auto const policy = config.web.contentSecurityPolicy.empty() ? std::string(strict_policy)
-                                                                 : config.web.contentSecurityPolicy;
-    auto page = config.web.root.empty() ? load_page(own_page(), policy, "the program's page")
-                                        : load_page(config.web.root, policy, "web.root");
+    auto const policy = config.web.contentSecurityPolicy.empty()
+                            ? std::string(shared::strict_policy)
+                            : config.web.contentSecurityPolicy;
+    auto page = config.web.root.empty()
+                    ? shared::load_page(shared::own_page("table-editor", TABLE_EDITOR_WEB), policy,
+                                        "the program's page")
+                    : shared::load_page(config.web.root, policy, "web.root");
     std::vector<std::pair<std::string, parley::static_files>> mounts;
     for (auto const& mount : config.web.mounts)
-        mounts.emplace_back(mount.prefix, load_page(mount.root, policy, "web.mounts"));
+        mounts.emplace_back(mount.prefix, shared::load_page(mount.root, policy, "web.mounts"));
     auto address = shared::resolve(config.server.host, config.server.port);
     auto backend = make_backend(config.database);
     return {std::move(config),          std::move(address),

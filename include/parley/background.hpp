@@ -15,6 +15,7 @@
 #include <parley/task.hpp>
 
 #include <concepts>
+#include <type_traits>
 #include <utility>
 
 namespace parley {
@@ -56,10 +57,53 @@ class background_context {
     bool stopped_ = false;
 };
 
-/// Has background work.
+namespace errors {
+/// What a compiler complains of (policy_set.hpp) where a member `run` is something else: it would
+/// never be called.
+template <class Policy>
+struct run_must_be_a_task_that_takes_a_background_context;
+} // namespace errors
+
+namespace detail {
+
 template <class P, class Policies>
-concept works_in_background = requires(P& policy, background_context<Policies>& context) {
+concept has_run = requires(P& policy, background_context<Policies>& context) {
     { policy.run(context) } -> std::same_as<task<>>;
 };
+
+struct has_a_member_run {
+    int run;
+};
+template <class P>
+struct has_perhaps_two : P, has_a_member_run {};
+
+/// Whether `P` has a member `run`, whatever it is: then the name is ambiguous beside another one.
+template <class P>
+constexpr bool names_run() {
+    if constexpr (!std::is_class_v<P> || std::is_final_v<P>) {
+        return requires {
+            &P::run;
+        };
+    } else {
+        return !requires {
+            &has_perhaps_two<P>::run;
+        };
+    }
+}
+
+/// Stops the compiler where there is a `run` that the server cannot call.
+template <class P, class Policies>
+constexpr bool check_run() {
+    if constexpr (!has_run<P, Policies> && names_run<P>()) {
+        return sizeof(errors::run_must_be_a_task_that_takes_a_background_context<P>) != 0;
+    }
+    return true;
+}
+
+} // namespace detail
+
+/// Has background work. The name `run` is taken: a policy's member of that name must be as above.
+template <class P, class Policies>
+concept works_in_background = detail::check_run<P, Policies>() && detail::has_run<P, Policies>;
 
 } // namespace parley

@@ -93,12 +93,14 @@ class route_table {
         bool path_known = false; ///< some method is served at this path
     };
 
-    /// The first route added that fits. HEAD is served by a GET route.
+    /// The first route added for the most specific of the paths that fit: an exact one before any
+    /// prefix, a longer prefix before a shorter one. HEAD is served by a GET route.
     [[nodiscard]] match find(http::verb method, std::string_view path) const {
         match found;
         if (method == http::verb::head) method = http::verb::get;
+        auto const* pattern = most_specific(path);
         for (auto const& r : routes_) {
-            if (!fits(r.path, path)) continue;
+            if (pattern == nullptr || r.path != *pattern) continue;
             found.path_known = true;
             if (r.method == method) {
                 found.handler = &r.handler;
@@ -111,8 +113,9 @@ class route_table {
     /// The methods served at `path`, as an `Allow` header lists them.
     [[nodiscard]] std::string allowed(std::string_view path) const {
         std::string list;
+        auto const* pattern = most_specific(path);
         for (auto const& r : routes_) {
-            if (!fits(r.path, path)) continue;
+            if (pattern == nullptr || r.path != *pattern) continue;
             auto const name = http::to_string(r.method);
             list.append(list.empty() ? "" : ", ").append(name.data(), name.size());
             if (r.method == http::verb::get) list.append(", HEAD");
@@ -130,6 +133,17 @@ class route_table {
     static bool fits(std::string_view pattern, std::string_view path) {
         if (pattern.ends_with("/*")) return path.starts_with(pattern.substr(0, pattern.size() - 1));
         return pattern == path;
+    }
+
+    /// Null where nothing is served.
+    [[nodiscard]] std::string const* most_specific(std::string_view path) const {
+        std::string const* best = nullptr;
+        for (auto const& r : routes_) {
+            if (!fits(r.path, path)) continue;
+            if (!r.path.ends_with("/*")) return &r.path;
+            if (best == nullptr || r.path.size() > best->size()) best = &r.path;
+        }
+        return best;
     }
 
     std::vector<route> routes_;

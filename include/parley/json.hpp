@@ -17,6 +17,7 @@
 /// its name in JSON, so that a keyword can be one: `namespace_`.
 
 #include <parley/error.hpp>
+#include <parley/secret.hpp>
 
 #include <boost/hana/accessors.hpp>
 #include <boost/hana/adapt_struct.hpp>
@@ -51,6 +52,22 @@ namespace parley::json {
 
 /// How deep arrays and objects may be nested in a text.
 inline constexpr std::size_t max_depth = 32;
+
+/// Memory that is overwritten when it is given back.
+class wiping_resource final : public boost::json::memory_resource {
+    void* do_allocate(std::size_t size, std::size_t alignment) override {
+        return upstream_->allocate(size, alignment);
+    }
+    void do_deallocate(void* block, std::size_t size, std::size_t alignment) override {
+        wipe(block, size);
+        upstream_->deallocate(block, size, alignment);
+    }
+    bool do_is_equal(boost::json::memory_resource const& other) const noexcept override {
+        return this == &other;
+    }
+
+    boost::json::storage_ptr upstream_;
+};
 
 /// How a `T` is read from and written to JSON. Specialise it for a type of your own:
 ///
@@ -96,15 +113,16 @@ inline std::string describe(boost::json::value const& v) {
     }
 }
 
-/// Parses one JSON text: UTF-8 without a byte order mark, nested at most `max_depth` deep; of
-/// duplicate members the last counts. Never throws, save `std::bad_alloc`.
-inline result<boost::json::value, problem> parse(std::string_view text,
-                                                 boost::json::storage_ptr storage = {}) {
+namespace detail {
+
+inline boost::json::parse_options options_to_parse() {
     boost::json::parse_options options;
     options.max_depth = max_depth;
-    unsigned char scratch[2048]; // spares the parser its first allocations
-    boost::json::parser parser({}, options, scratch, sizeof scratch);
-    parser.reset(std::move(storage));
+    return options;
+}
+
+inline result<boost::json::value, problem> parse_with(boost::json::parser& parser,
+                                                      std::string_view text) {
     boost::json::error_code ec;
     auto const consumed = text.substr(0, parser.write(text.data(), text.size(), ec));
     if (!ec) return parser.release();
@@ -118,6 +136,18 @@ inline result<boost::json::value, problem> parse(std::string_view text,
                    "JSON",
                    ec.message() + " at line " + std::to_string(line) + ", column " +
                        std::to_string(column)};
+}
+
+} // namespace detail
+
+/// Parses one JSON text: UTF-8 without a byte order mark, nested at most `max_depth` deep; of
+/// duplicate members the last counts. Never throws, save `std::bad_alloc`.
+inline result<boost::json::value, problem> parse(std::string_view text,
+                                                 boost::json::storage_ptr storage = {}) {
+    unsigned char scratch[2048]; // spares the parser its first allocations
+    boost::json::parser parser({}, detail::options_to_parse(), scratch, sizeof scratch);
+    parser.reset(std::move(storage));
+    return detail::parse_with(parser, text);
 }
 
 /// Decodes a value. The problem says where, as in `items[3].name`, what was expected and what was
@@ -139,7 +169,19 @@ result<T, problem> decode(std::string_view text) {
     return codec<T>::decode(*parsed);
 }
 
-/// As above; without it a literal could be a `boost::json::value` just as well.
+/// As above, for a text with a secret in it: whatever memory was allocated for the parsing is
+/// overwritten before it is given back.
+template <class T>
+result<T, problem> decode_secret(std::string_view text) {
+    wiping_resource memory;
+    boost::json::parser parser(&memory, detail::options_to_parse());
+    parser.reset(&memory);
+    auto const parsed = detail::parse_with(parser, text);
+    if (!parsed) return parsed.error();
+    return codec<T>::decode(*parsed);
+}
+
+/// As `decode` of a text; without it a literal could be a `boost::json::value` just as well.
 template <class T>
 result<T, problem> decode(char const* text) {
     return decode<T>(std::string_view(text));

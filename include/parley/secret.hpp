@@ -10,12 +10,17 @@
 
 namespace parley {
 
+/// Overwrites memory.
+inline void wipe(void* begin, std::size_t size) {
+    // Through volatile, so that the compiler does not take it for a store that nobody reads.
+    auto volatile* at = static_cast<unsigned char*>(begin);
+    for (std::size_t i = 0; i < size; ++i)
+        at[i] = 0;
+}
+
 /// Overwrites `text` and empties it.
 inline void wipe(std::string& text) {
-    // Through volatile, so that the compiler does not take it for a store that nobody reads.
-    char volatile* at = text.data();
-    for (std::size_t i = 0; i < text.size(); ++i)
-        at[i] = 0;
+    wipe(text.data(), text.size());
     text.clear();
 }
 

@@ -11,10 +11,15 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
+import { soon } from './soon.mjs';
 import { Program } from './table_editor.mjs';
 
 const timeout = 15_000; // milliseconds, for anything that is expected to happen
 const pictures = process.env.SCREENSHOTS;
+
+async function until(holds) {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
 
 /** A line between the browser and a program that can be cut, and mended. */
 class CuttableLine {
@@ -557,6 +562,65 @@ test('somebody else’s change is shown beside one’s own, which overwrites it 
   assert.equal(await mine.field('notes', 1000001).inputValue(), 'typed too late');
 });
 
+test('a row is found again, whatever its key looks like', async (t) => {
+  await demo.execute(`
+    CREATE TABLE odd_keys (name TEXT PRIMARY KEY, value TEXT);
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 449)
+      INSERT INTO odd_keys SELECT printf('k%03d', i), 'one of many' FROM n;
+    INSERT INTO odd_keys VALUES ('k???', 'the one'), ('K000', 'another one');
+    CREATE TABLE readings (at REAL PRIMARY KEY, value TEXT);
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+      INSERT INTO readings SELECT i + 0.5, 'one of many' FROM n;
+    INSERT INTO readings VALUES (1e-7, 'the one'), (1e+21, 'the one'), (1e6, 'the one')`);
+  for (const [table, column, key, literal] of [
+    ['odd_keys', 'name', 'k???', "'k???'"],
+    ['readings', 'at', '1e-7', '1e-7'],
+    ['readings', 'at', '1e+21', '1e21'],
+    ['readings', 'at', '1000000', '1e6'],
+  ]) {
+    const editor = await Editor.at(t, table);
+    await editor.button('Filter').click();
+    await editor.page.getByLabel('Column').selectOption('value');
+    await editor.page.getByLabel('Is like').fill('the one');
+    await editor.press('Enter');
+    await editor.sees(/rows? match(es)?$/);
+    await (await editor.edit('value', key)).fill('mine');
+    await demo.execute(`UPDATE ${table} SET value = 'theirs' WHERE ${column} = ${literal}`);
+    await editor.press('Enter');
+    await editor.page.getByRole('definition').filter({ hasText: 'theirs' }).waitFor();
+    await editor.button('Overwrite').click();
+    await editor.sees('Saved value.');
+    await editor.shows('value', key, 'mine');
+    await editor.page.context().close();
+  }
+});
+
+test('the text of a cell is copied, and pasted into another', async (t) => {
+  const editor = await Editor.at(t, 'visits', {
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  const { page } = editor;
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  const [first, second] = await editor.column('id');
+  await editor.change('reason', first, 'to be copied\nas it is');
+  await editor.press('Control+c'); // of the cell that has just been saved
+  await editor.sees('Copied reason.');
+  assert.equal(await clipboard(), 'to be copied\nas it is');
+  await (await editor.edit('reason', second)).fill('');
+  await editor.press('Control+v');
+  await editor.press('Enter');
+  await editor.shows('reason', second, 'to be copied ↵ as it is');
+
+  await (await editor.cell('at', first)).click();
+  await editor.press('Control+c');
+  await editor.sees('Copied at.');
+  assert.match(await clipboard(), /^\d{4}-\d\d-\d\d /);
+  // A selection of one's own is not replaced by the cell.
+  await page.evaluate(() => getSelection().selectAllChildren(document.querySelector('h1')));
+  await editor.press('Control+c');
+  await page.waitForFunction(async () => (await navigator.clipboard.readText()) === 'main.visits');
+});
+
 test('everything can be done from the keyboard', async (t) => {
   const editor = await Editor.at(t, 'visits');
   const { page } = editor;
@@ -620,6 +684,9 @@ test('a dropped line comes back to the same place, and nothing typed is lost', a
   await (await editor.edit('reason', first)).fill('typed before, saved after');
   line.cut();
   await editor.sees('The connection is lost.');
+  const cell = await (await editor.cell('reason', first)).boundingBox();
+  const field = await editor.field('reason', first).boundingBox();
+  assert.ok(Math.abs(field.y - cell.y) < 10, 'the editor has moved with its cell');
   await editor.isAccessible('dropped line');
   await editor.press('Enter'); // without a line: it waits
   await editor.sees('No connection: the change is kept');
@@ -691,6 +758,45 @@ test('after a restart of the server one logs in again and finds what was typed',
   await editor.button('Save').click();
   await editor.sees('Saved notes.');
   await editor.stores('notes', 3, 'typed before the restart');
+});
+
+test('in close mode it is told as well that the session is gone', async (t) => {
+  const first = await Program.start();
+  t.after(() => first.stop());
+  await first.stop();
+  const serve = () => Program.serve(first, { closeMode: true });
+  const before = await serve();
+  t.after(() => before.stop());
+  const editor = await Editor.open(t, { program: before });
+  await editor.logIn();
+  await editor.heading('Choose a table.');
+  await before.stop();
+  editor.program = await serve();
+  t.after(() => editor.program.stop());
+  await editor.sees('The server does not know this session. Sign in again.');
+  await editor.logIn();
+  await editor.heading('Choose a table.');
+});
+
+test('a page that nobody uses does not come back by itself, so that its session ends', async (t) => {
+  const brief = await Program.start('--session-timeout', '4');
+  t.after(() => brief.stop());
+  const line = await CuttableLine.to(brief);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'settings', { program: brief, url: line.url });
+  // Its own clock goes wrong, as when the computer sleeps: nothing but its reconnections is seen.
+  await editor.page.evaluate(() => {
+    const { now } = Date;
+    Date.now = () => now() + 60_000;
+  });
+  line.cut();
+  await editor.sees('Trying again when you are back');
+  line.mend();
+  const sessions = async () => (await (await fetch(new URL('/health', brief.url))).json()).sessions;
+  await soon('end of the session', until(async () => (await sessions()) === 0), timeout);
+  await editor.sees('Trying again when you are back');
+  await editor.press('Shift');
+  await editor.sees('Your session has ended.');
 });
 
 test('a session that ends in time is announced, prolonged, and leaves what was typed', async (t) => {

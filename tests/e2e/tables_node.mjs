@@ -199,6 +199,18 @@ test('the page and its parts are served under a strict policy', async () => {
   assert.ok(sessions >= 0 && uptime >= 0);
 });
 
+test('an unknown path is 404 in JSON under /api/, and the page elsewhere', async () => {
+  const browser = new Browser(demo);
+  for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+    const answer = await browser.fetch(method, '/api/nothing');
+    assert.equal(answer.status, 404, method);
+    assert.deepEqual(answer.json(), { error: 'nothing is served here', code: 'NOT_FOUND' });
+  }
+  const wrong = await browser.fetch('GET', '/api/connect');
+  assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
+  assert.match((await browser.fetch('GET', '/nothing')).text, /<html/);
+});
+
 test('namespaces, tables and columns are listed', async () => {
   const line = await logIn();
   const { namespaces } = await line.ask('getNamespaces', {}, 'namespaceList');

@@ -53,7 +53,7 @@ test('the page has no inline script or style, which its policy would refuse', as
 
 test('types are told apart as databases write them', () => {
   const kinds = {
-    integer: ['INTEGER', 'bigint', 'SMALLINT', 'bigserial'],
+    integer: ['INTEGER', 'bigint', 'SMALLINT', 'bigserial', 'UNSIGNED BIG INT', 'int8', 'TINYINT'],
     decimal: ['DECIMAL', 'DECIMAL(6,2)', 'numeric', 'MONEY'],
     real: ['REAL', 'double precision', 'float8'],
     boolean: ['BOOLEAN', 'bool', 'BIT'],
@@ -61,10 +61,25 @@ test('types are told apart as databases write them', () => {
     time: ['TIME', 'time without time zone'],
     datetime: ['TIMESTAMP', 'timestamp with time zone', 'DATETIME'],
     binary: ['BLOB', 'bytea', 'VARBINARY', 'LONGVARBINARY'],
-    text: ['TEXT', 'character varying', 'VARCHAR', 'uuid', 'json', 'interval', 'point', ''],
+    text: ['TEXT', 'character varying', 'VARCHAR', 'uuid', 'json', 'interval', 'point', ''].concat(
+      ['integer[]', 'boolean[]', 'bytea[]', 'numeric(6,2)[]', '_int4', 'date[]'],
+      ['int4range', 'int8multirange', 'numrange', 'tstzrange', 'daterange'],
+      ['fingerprint', 'appointment', 'phone_number', 'december', 'surreal'], // somebody's own
+    ),
   };
   for (const [kind, types] of Object.entries(kinds)) {
     for (const dataType of types) assert.equal(kindOf({ dataType }), kind, dataType);
+  }
+});
+
+test('an array or a range can be typed where there was NULL', () => {
+  for (const [dataType, text] of [
+    ['integer[]', '{1,2}'],
+    ['boolean[]', '{t,NULL}'],
+    ['daterange', '[2024-01-01,2024-02-01)'],
+    ['numrange', 'empty'],
+  ]) {
+    assert.deepEqual(fromText({ dataType, nullable: true }, text, null), { value: text });
   }
 });
 

@@ -524,6 +524,15 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_not_accept_is_given_up) {
     CHECK_FAILS(world.send(get()), http_errc::timed_out);
 }
 
+BOOST_AUTO_TEST_CASE(a_request_whose_time_is_over_connects_to_nobody) {
+    scripted_server server(echo);
+    client_world world(server);
+    CHECK_FAILS(world.send(get(), -1ms), http_errc::timed_out);
+    CHECK_FAILS(world.send(get(), 0ms), http_errc::timed_out);
+    BOOST_TEST(world.send(get()).has_value());
+    BOOST_TEST(server.connections() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_request_is_cancelled_from_another_thread) {
     std::stop_source stop;
     std::promise<void> asked;

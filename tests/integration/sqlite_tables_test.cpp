@@ -72,32 +72,9 @@ struct world {
 
 BOOST_FIXTURE_TEST_SUITE(sqlite_tables, world)
 
-BOOST_AUTO_TEST_CASE(lists_namespaces_and_tables) {
-    check_listing(*this);
-}
-BOOST_AUTO_TEST_CASE(describes_columns) {
-    check_description(*this);
-}
-BOOST_AUTO_TEST_CASE(pages_and_sorts) {
-    check_paging(*this);
-}
-BOOST_AUTO_TEST_CASE(filters) {
-    check_filters(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_rows) {
-    check_changes(*this);
-}
-BOOST_AUTO_TEST_CASE(refuses_what_the_table_refuses) {
-    check_refusals(*this);
-}
-BOOST_AUTO_TEST_CASE(changes_one_row_or_none) {
-    check_compound_keys(*this);
-}
-BOOST_AUTO_TEST_CASE(tables_and_columns_may_be_called_anything) {
-    check_hostile_names(*this);
-}
-BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
-    check_values(*this);
+PARLEY_TEST_TABLES(world)
+
+BOOST_AUTO_TEST_CASE(values_of_its_own_types_survive_the_round_trip) {
     check_round_trip(*this, "blob", {"x''", "x'00'", "x'FF00FF'", "'text'", "NULL"});
     check_round_trip(*this, "", {"1", "1.5", "'1'", "'text'", "9007199254740993", "NULL"});
     check_round_trip(*this, "date", {"'2026-01-01'", "2460676.5", "1735689600"});
@@ -105,20 +82,8 @@ BOOST_AUTO_TEST_CASE(values_survive_the_round_trip) {
     check_keys(*this, "blob", {"x'00FF'", "'text'", "5", "x''"});
     check_keys(*this, "", {"'a'", "1", "1.5", "NULL"});
 }
-BOOST_AUTO_TEST_CASE(values_are_json) {
-    check_json(*this);
-}
-BOOST_AUTO_TEST_CASE(lets_in_whoever_has_the_password) {
-    check_credentials(*this);
-}
 BOOST_AUTO_TEST_CASE(a_million_rows) {
     check_a_million_rows(*this);
-}
-BOOST_AUTO_TEST_CASE(operations_wait_for_a_connection) {
-    check_waiting(*this);
-}
-BOOST_AUTO_TEST_CASE(concurrent_changes_conflict) {
-    check_concurrent_changes(*this);
 }
 
 // ---- What is SQLite's only ----------------------------------------------------------------------
@@ -149,6 +114,19 @@ BOOST_AUTO_TEST_CASE(old_values_of_another_type_than_their_column) {
                                  R"({"id":2,"i":null,"d":"0.1","b":false,"t":"","p":null}])");
 }
 
+BOOST_AUTO_TEST_CASE(old_values_are_compared_as_what_is_stored) {
+    execute("CREATE TABLE mixed (id integer PRIMARY KEY, n numeric, d date, a, p blob)");
+    execute("INSERT INTO mixed VALUES (1, 0.1, 7, 7, 7), (2, 9007199254740993, 'x', '7', x'00')");
+    editor<world> e(*this, "mixed");
+    BOOST_TEST(code_of(e.update(1, "n", "0.1000000000000000055", 1)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "n", "9007199254740992", 1)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "n", "9007199254740993.0", 1)) == "success");
+    BOOST_TEST(code_of(e.update(1, "d", "007", 1)) == "success");
+    for (auto const* column : {"a", "p"})
+        BOOST_TEST(code_of(e.update(1, column, "007", nullptr)) == "CONFLICT");
+    BOOST_TEST(code_of(e.update(2, "a", "007", nullptr)) == "CONFLICT");
+}
+
 BOOST_AUTO_TEST_CASE(the_key_of_a_row_may_be_left_out) {
     execute("CREATE TABLE pets (id integer PRIMARY KEY, name text)");
     editor<world> e(*this, "pets");
@@ -167,6 +145,23 @@ BOOST_AUTO_TEST_CASE(text_beyond_ascii_is_matched_whatever_its_case) {
     editor<world> e(*this, "t");
     BOOST_TEST(e.values("id", {.filters = {{"v", "äPF*"}}, .sort = {}}) == "1");
     BOOST_TEST(e.values("id", {.filters = {{"v", "привет"}}, .sort = {}}) == "2");
+}
+
+BOOST_AUTO_TEST_CASE(matching_one_huge_text_is_stopped) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text)");
+    execute("INSERT INTO t VALUES (1, replace(hex(zeroblob(5000000)), '0', 'a'))");
+    editor<world> e(*this, "t");
+    auto const slow = std::string("*?") + std::string(5000, 'a') + "b";
+    auto const op = within();
+    std::jthread const canceller([&] {
+        std::this_thread::sleep_for(100ms);
+        op->cancel();
+    });
+    auto const began = std::chrono::steady_clock::now();
+    BOOST_TEST(code_of(e.read({.filters = {{"v", slow}}, .sort = {}}, op)) == "CANCELLED");
+    auto const late = within(100ms);
+    BOOST_TEST(code_of(e.read({.filters = {{"v", slow}}, .sort = {}}, late)) == "TIMED_OUT");
+    BOOST_TEST((std::chrono::steady_clock::now() - began < 5s));
 }
 
 BOOST_AUTO_TEST_CASE(namespaces_are_databases_of_the_folder_only) {
@@ -196,6 +191,21 @@ BOOST_AUTO_TEST_CASE(namespaces_are_databases_of_the_folder_only) {
     }
     // Nothing was made.
     BOOST_TEST(!std::filesystem::exists(directory / "new.db"));
+}
+
+BOOST_AUTO_TEST_CASE(servers_are_names_only) {
+    auto const open_as = [&](std::vector<std::string> servers, std::string const& host) {
+        auto o = options();
+        o.servers = std::move(servers);
+        sqlite_backend other(std::move(o));
+        auto w = who();
+        w.host = host;
+        return code_of(wait_for(other.open(w, within())));
+    };
+    BOOST_TEST(open_as({"[::1]:1"}, "::1") == "success");
+    BOOST_TEST(open_as({"Files:1"}, "files") == "success");
+    BOOST_TEST(open_as({}, "files") == "INVALID_INPUT");
+    BOOST_TEST(open_as(sqlite_backend::options().servers, "whatever") == "success");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_no_database_is_refused) {

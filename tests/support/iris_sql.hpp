@@ -295,6 +295,7 @@ class iris_namespace {
         if (name == "decimal" || name == "numerictext") return {"numeric", {}, first, second};
         if (name == "integer" || name == "bigint") return {name};
         if (name == "double" || name == "bit" || name == "longvarchar") return {name};
+        if (name == "date") return {name};
         if (name == "varbinary") return {name, first};
         return {"varchar", first};
     }
@@ -308,6 +309,7 @@ class iris_namespace {
             sqlite3_bind_double(statement, i, value.get_double());
         } else if (value.is_string()) {
             auto const& text = value.get_string();
+            if (text.empty()) return; // to IRIS, a bound "" is NULL
             sqlite3_bind_text(statement, i, text.data(), static_cast<int>(text.size()),
                               SQLITE_TRANSIENT);
         } else {

@@ -287,6 +287,46 @@ void check_changes(World& world) {
     BOOST_TEST(e.values("name") == "Cat hound Fish bird_1 bird%");
 }
 
+/// Clients may keep their own spelling of what they have saved.
+template <class World>
+void check_spellings(World& world) {
+    world.execute("CREATE TABLE spelt (id integer PRIMARY KEY, i bigint, d decimal(30,10), r " +
+                  std::string(World::real) + ", b " + World::boolean + ", t text)");
+    world.execute("INSERT INTO spelt (id) VALUES (1)");
+    editor<World> e(world, "spelt");
+    auto const saved = [&](char const* column, std::vector<boost::json::value> values) {
+        boost::json::value old_value = nullptr;
+        for (auto const& value : values) {
+            BOOST_TEST(message_of(e.update(1, column, old_value, value)) == "success");
+            old_value = value;
+        }
+    };
+    saved("i", {"007", 7, "-0", "9007199254740993", "0012"});
+    saved("d", {"71.50", 71.5, "+1e2", "-0.0", "12.340"});
+    saved("r", {"71.50", "0.1000000000000000055", "1E2", "-0", "12.50"});
+    saved("b", {"TRUE", 0, "1", false, "True"});
+    saved("t", {"71.50", "True", "", " x ", "1.50"});
+
+    // What only looks alike is something else, and so is what is no such value at all.
+    auto const before = e.read()->rows;
+    auto const differs = [&](char const* column, std::vector<boost::json::value> values) {
+        for (auto const& value : values)
+            BOOST_TEST(code_of(e.update(1, column, value, nullptr)) == "CONFLICT",
+                       column << ' ' << boost::json::serialize(value));
+    };
+    differs("i", {13, "12.00000000000000000001", "0x0C", "twelve", "", " 12", true, nullptr});
+    differs("d", {"12.340000001", "12.34x", "12,34", "", nullptr});
+    differs("r", {"12.500000000000002", "much", "1e400", "NaN", "", nullptr});
+    differs("b", {false, 2, "yes or no", "t", nullptr});
+    differs("t", {"1.5", 1.5, "1.50 ", "", nullptr});
+    for (auto const* column : {"i", "d", "r", "b", "t"})
+        BOOST_TEST(code_of(e.update(1, column, boost::json::array(), nullptr)) != "success");
+    BOOST_TEST(code_of(e.update(1, "i", 12, nullptr)) == "success");
+    BOOST_TEST(code_of(e.update(1, "i", boost::json::object(), 5)) != "success");
+    BOOST_TEST(code_of(e.update(1, "i", nullptr, "0012")) == "success");
+    BOOST_TEST(e.read()->rows == before);
+}
+
 template <class World>
 void check_refusals(World& world) {
     make_pets(world);
@@ -632,3 +672,49 @@ void check_concurrent_changes(World& world) {
 }
 
 } // namespace parley::test
+
+/// Registers what every backend promises as test cases of the suite that it stands in, each with a
+/// `World` of its own.
+#define PARLEY_TEST_TABLES(World)                                                                  \
+    BOOST_FIXTURE_TEST_CASE(lists_namespaces_and_tables, World) {                                  \
+        check_listing(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(describes_columns, World) {                                            \
+        check_description(*this);                                                                  \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(pages_and_sorts, World) {                                              \
+        check_paging(*this);                                                                       \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(filters, World) {                                                      \
+        check_filters(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(changes_rows, World) {                                                 \
+        check_changes(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(compares_values_not_their_spelling, World) {                           \
+        check_spellings(*this);                                                                    \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(refuses_what_the_table_refuses, World) {                               \
+        check_refusals(*this);                                                                     \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(changes_one_row_or_none, World) {                                      \
+        check_compound_keys(*this);                                                                \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(tables_and_columns_may_be_called_anything, World) {                    \
+        check_hostile_names(*this);                                                                \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(values_survive_the_round_trip, World) {                                \
+        check_values(*this);                                                                       \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(values_are_json, World) {                                              \
+        check_json(*this);                                                                         \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(lets_in_whoever_has_the_password, World) {                             \
+        check_credentials(*this);                                                                  \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(operations_wait_for_a_connection, World) {                             \
+        check_waiting(*this);                                                                      \
+    }                                                                                              \
+    BOOST_FIXTURE_TEST_CASE(concurrent_changes_conflict, World) {                                  \
+        check_concurrent_changes(*this);                                                           \
+    }

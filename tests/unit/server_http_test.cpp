@@ -192,6 +192,40 @@ BOOST_FIXTURE_TEST_CASE(a_request_may_come_before_an_upgrade, web_server) {
     BOOST_TEST(server.active_sessions().size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(the_most_specific_path_decides_whatever_was_added_first) {
+    route_table routes;
+    std::string called;
+    auto const add = [&](http::verb method, std::string const& path) {
+        routes.add(method, path, [&called, path](http_request const&, route_context) {
+            called = path;
+            return task<http_response>();
+        });
+    };
+    for (auto const* path : {"/*", "/api/*", "/api/session", "/api/v2/*"})
+        add(http::verb::get, path);
+    add(http::verb::post, "/api/*");
+    add(http::verb::post, "/api/login");
+    auto const found = [&](http::verb method, std::string_view path) -> std::string {
+        auto const match = routes.find(method, path);
+        if (!match.handler) return match.path_known ? "405 " + routes.allowed(path) : "404";
+        called.clear();
+        static_cast<void>((*match.handler)(http_request(), {called}));
+        return called;
+    };
+    using enum http::verb;
+    BOOST_TEST(found(get, "/index.html") == "/*");
+    BOOST_TEST(found(get, "/api/session") == "/api/session");
+    BOOST_TEST(found(head, "/api/session") == "/api/session");
+    BOOST_TEST(found(get, "/api/sessions") == "/api/*");
+    BOOST_TEST(found(post, "/api/nothing") == "/api/*");
+    BOOST_TEST(found(get, "/api/v2/x") == "/api/v2/*");
+    BOOST_TEST(found(post, "/api/v2/x") == "405 GET, HEAD");
+    BOOST_TEST(found(get, "/api/login") == "405 POST");
+    BOOST_TEST(found(post, "/api/session") == "405 GET, HEAD");
+    BOOST_TEST(found(post, "/") == "405 GET, HEAD");
+    BOOST_TEST(found(get, "x") == "404");
+}
+
 BOOST_AUTO_TEST_CASE(a_connection_serves_only_so_many_requests) {
     web_server world({.server = {.max_requests = 3}});
     memory_peer peer(world);

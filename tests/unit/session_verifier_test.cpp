@@ -10,7 +10,9 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -133,6 +135,25 @@ BOOST_AUTO_TEST_CASE(beyond_max_sessions_none_begins_until_one_ends) {
     BOOST_TEST(who(first) == "ada");
     sessions.end(first);
     BOOST_TEST(sessions.begin({"edsger"}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_session_may_take_the_place_of_another) {
+    sessions = make(2);
+    auto const first = *sessions.begin({"ada"});
+    auto const other = *sessions.begin({"grace"});
+    int told = 0;
+    session_type::watch const watch(*sessions.verify(first), [&] { ++told; });
+    auto const second = *sessions.begin({"edsger"}, first);
+    BOOST_TEST(told == 1);
+    BOOST_TEST(who(first) == "");
+    BOOST_TEST(who(second) == "edsger");
+    BOOST_TEST(who(other) == "grace");
+    // Without one to take the place of, there is none; and nobody loses anything by asking.
+    for (std::string const& wrong : {std::string(), first, second + "A", std::string(43, 'A')})
+        BOOST_TEST(!sessions.begin({"barbara"}, wrong).has_value());
+    BOOST_TEST(who(second) == "edsger");
+    BOOST_TEST(who(other) == "grace");
+    BOOST_TEST(sessions.size() == 2u);
 }
 
 // ---- Time ---------------------------------------------------------------------------------------
@@ -265,6 +286,27 @@ BOOST_AUTO_TEST_CASE(a_watch_that_is_gone_is_not_called) {
     sessions.end(token);
     BOOST_TEST(calls == 0);
     BOOST_TEST(others == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_watch_that_breaks_its_word_and_throws_harms_no_other) {
+    std::vector<std::string> logged;
+    sessions = verifier_type({.timeout = 30min,
+                              .now = [this] { return now; },
+                              .log = [&](std::string_view text) { logged.emplace_back(text); }});
+    int told = 0;
+    auto const throwing = [] { throw std::runtime_error("no more memory"); };
+    auto const ada = *sessions.verify(*sessions.begin({"ada"}));
+    auto const grace = *sessions.verify(*sessions.begin({"grace"}));
+    session_type::watch const bad(ada, throwing), good(ada, [&] { ++told; });
+    session_type::watch const worse(grace, throwing), better(grace, [&] { ++told; });
+    now += 30min;
+    BOOST_TEST((sessions.end_expired() == now + 30min));
+    BOOST_TEST(told == 2);
+    BOOST_TEST(!ada->data());
+    BOOST_TEST(!grace->data());
+    BOOST_TEST(sessions.size() == 0u);
+    BOOST_TEST(logged == std::vector<std::string>(2, "the end of a session failed: no more memory"),
+               boost::test_tools::per_element());
 }
 
 // ---- Whatever happens ---------------------------------------------------------------------------

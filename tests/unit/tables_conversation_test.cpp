@@ -114,18 +114,25 @@ BOOST_AUTO_TEST_CASE(in_close_mode_it_is_accepted_and_closed_with_4001) {
 
 BOOST_AUTO_TEST_CASE(the_cookie_is_as_good_as_the_query_and_counts_first) {
     editor e;
-    for (auto const& [cookie, upgraded] :
-         std::vector<std::tuple<std::string, bool>>{{"iris_session=" + e.token, true},
-                                                    {"a=b; iris_session=" + e.token, true},
-                                                    {"iris_session=wrong", false},
-                                                    {"xiris_session=" + e.token, false}}) {
+    auto const stale = "iris_session=" + std::string(43, 'A');
+    for (auto const& [cookie, query, upgraded] :
+         std::vector<std::tuple<std::string, std::string, bool>>{
+             {"iris_session=" + e.token, "", true},
+             {"a=b; iris_session=" + e.token, "", true},
+             {"iris_session=" + e.token, "?token=wrong", true},
+             {"iris_session=wrong", "", false},
+             {"iris_session=wrong", "?token=wrong", false},
+             {"iris_session=", "?token=" + e.token, true},
+             {stale, "?token=" + e.token, true}, // as left by an earlier login
+             {"xiris_session=" + e.token, "", false}}) {
         memory_peer peer(e);
         peer.read_raw();
-        peer.send_raw("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        peer.send_raw("GET /ws" + query +
+                      " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
                       "dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: " +
                       cookie + "\r\n\r\n");
-        BOOST_TEST(peer.raw().starts_with("HTTP/1.1 101") == upgraded, cookie);
+        BOOST_TEST(peer.raw().starts_with("HTTP/1.1 101") == upgraded, cookie + query);
     }
 }
 

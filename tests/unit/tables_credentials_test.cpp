@@ -1,11 +1,19 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 
+#include <tests/support/memory_peer.hpp>
+#include <tests/support/memory_tables.hpp>
+#include <tests/support/run_task.hpp>
+
 #include <parley/tables/credentials.hpp>
+#include <parley/tables/http_api.hpp>
 
 #include <boost/test/unit_test.hpp>
 
+#include <malloc.h>
+
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -14,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+using namespace parley;
 using namespace parley::tables;
 
 namespace {
@@ -27,7 +36,15 @@ struct watched_block {
 };
 thread_local watched_block watched;
 
+/// A text that no block may have in it when it is given back, and how many had it.
+thread_local std::string_view sought;
+thread_local int found_in = 0;
+
 void look_at(void* block) noexcept {
+    if (block != nullptr && !sought.empty()) {
+        std::string_view const all(static_cast<char const*>(block), ::malloc_usable_size(block));
+        if (all.find(sought) != all.npos) ++found_in;
+    }
     if (block == nullptr || block != watched.at) return;
     auto const* bytes = static_cast<unsigned char const*>(block);
     watched.wiped = true;
@@ -74,6 +91,26 @@ struct remains {
         return std::string_view(reinterpret_cast<char const*>(object), sizeof object).find(text) !=
                std::string_view::npos;
     }
+};
+
+/// As much of a server as the routes need.
+struct routes_only : test::memory_world {
+    struct policies_type {
+        memory_transport& transport;
+        login_verifier<test::memory_backend> verifier;
+    };
+
+    test::memory_backend backend;
+    policies_type shared{transport, {}};
+    std::map<std::string, route_handler> posts;
+
+    routes_only() { http_api<test::memory_backend>::add_to(*this, backend, {.csrf = false}); }
+
+    void route(http::verb method, std::string path, route_handler handler) {
+        if (method == http::verb::post) posts.emplace(std::move(path), std::move(handler));
+    }
+    policies_type& policies() { return shared; }
+    static std::size_t connections() { return 0; }
 };
 
 } // namespace
@@ -123,6 +160,29 @@ BOOST_AUTO_TEST_CASE(even_a_short_secret_is_never_inside_the_object_itself) {
     BOOST_TEST(!place.contain("pw"));
     one->~secret();
     two->~secret();
+}
+
+BOOST_AUTO_TEST_CASE(no_memory_that_is_given_back_has_the_password_of_a_request_in_it) {
+    constexpr std::string_view password = "correct horse battery staple";
+    std::string const address = "192.0.2.1";
+    for (auto const* end : {"\"}", "\",\"useHTTPS\":1}", "\"", "", "\\n\"}"}) {
+        for (std::size_t const size : {10, 10'000}) {
+            routes_only server;
+            auto request = std::make_unique<http_request>(http::verb::post, "/api/connect", 11);
+            request->body() = R"({"port":1,"namespace":"n","username":"ada","host":")" +
+                              std::string(size, 'h') + R"(","password":")" + std::string(password) +
+                              end;
+            found_in = 0;
+            sought = password;
+            auto answer = server.posts.at("/api/connect")(*request, route_context{address});
+            auto const status = test::run(server.io, std::move(answer)).result_int();
+            request.reset();
+            server.backend.world->last_user = {};
+            sought = {};
+            BOOST_TEST(status >= 400u); // it is not ada's
+            BOOST_TEST(found_in == 0, size << ' ' << end);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_secret_is_wiped_when_it_goes) {

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -51,6 +52,9 @@ struct editor : test::memory_world {
                   .now = [this] { return transport.now(); }}),
           server(with_log(), conversation_type({}), transport, unlimited_admission(), logins) {
         api_type::add_to(server, backend, std::move(o));
+        server.route(http::verb::get, "/*",
+                     api_type::use_of_session(
+                         logins, [](http_request const&, route_context) { return answer_file(); }));
         BOOST_TEST_REQUIRE(server.start(io, memory_transport::endpoint_type{}).has_value());
         settle();
     }
@@ -62,6 +66,10 @@ struct editor : test::memory_world {
         BOOST_TEST(server.connections() == 0u);
         BOOST_TEST(logins.size() == 0u); // the stop logs everybody out
         BOOST_TEST(world.open_databases == 0);
+    }
+
+    static task<http_response> answer_file() {
+        co_return make_response(http::status::ok, "text/css", "");
     }
 
     server_options with_log() {
@@ -360,6 +368,22 @@ BOOST_AUTO_TEST_CASE(beyond_max_sessions_it_is_503) {
     BOOST_TEST(two.log_in().status() == "200");
 }
 
+BOOST_AUTO_TEST_CASE(behind_a_proxy_each_client_has_its_own_attempts) {
+    editor e(
+        {.attempts = {.max_attempts = 1}, .proxies = trusted_proxies::of({"192.0.2.1"}).value()});
+    auto const tries = [&](std::string const& peer, std::string const& forwarded) {
+        browser b{e, peer};
+        b.fetch_token();
+        auto const more = "X-Forwarded-For: " + forwarded + "\r\nX-CSRF-Token: " + b.csrf + "\r\n";
+        return b.send("POST", "/api/connect", more, browser::credentials("wrong")).status();
+    };
+    BOOST_TEST(tries("192.0.2.1", "198.51.100.7") == "401");
+    BOOST_TEST(tries("192.0.2.1", "198.51.100.8") == "401");
+    BOOST_TEST(tries("192.0.2.1", "203.0.113.1, 198.51.100.7") == "429"); // the first is made up
+    BOOST_TEST(tries("203.0.113.9", "198.51.100.9") == "401");
+    BOOST_TEST(tries("203.0.113.9", "198.51.100.10") == "429"); // no proxy, so it is not believed
+}
+
 BOOST_AUTO_TEST_CASE(who_tries_too_often_waits) {
     editor e({.attempts = {.max_attempts = 3, .window = 1min}});
     browser b{e};
@@ -471,6 +495,47 @@ BOOST_AUTO_TEST_CASE(a_session_says_whose_it_is_and_slides) {
     BOOST_TEST(e.world.open_databases == 0);
 }
 
+BOOST_AUTO_TEST_CASE(every_request_that_carries_the_session_is_a_use_of_it_but_for_health) {
+    editor e;
+    browser b{e};
+    b.log_in();
+    auto const is_use = [&](auto request) {
+        b.get("/api/session");
+        e.advance(20min);
+        request();
+        e.advance(20min);
+        bool const lives = b.get("/api/session").body != disconnected;
+        if (!lives) b.log_in();
+        return lives;
+    };
+    BOOST_TEST(is_use([&] { b.get("/api/csrf-token"); }));
+    BOOST_TEST(is_use([&] { b.get("/api/unknown"); }));
+    BOOST_TEST(is_use([&] { b.get("/own.css"); }));
+    BOOST_TEST(is_use([&] { b.post("/api/test-connection", browser::credentials("wrong")); }));
+    BOOST_TEST(is_use([&] { b.post("/api/connect", "{"); }));
+    BOOST_TEST(is_use([&] { memory_peer(e, b.ws_path(), "192.0.2.1"); }));
+    BOOST_TEST(!is_use([&] { b.get("/health"); }));
+    BOOST_TEST(!is_use([&] { browser{e}.get("/api/session"); }));
+}
+
+BOOST_AUTO_TEST_CASE(sessions_go_on_expiring_on_time_after_a_failure) {
+    editor e;
+    browser one{e}, two{e};
+    one.log_in();
+    auto const session = *e.logins.verify(one.cookies.at("iris_session"));
+    editor::verifier_type::session_type::watch const watch(
+        session, [] { throw std::runtime_error("no more memory"); });
+    e.advance(10min);
+    two.log_in();
+    memory_peer open(e, two.ws_path(), "192.0.2.1");
+    e.advance(20min);
+    BOOST_TEST(e.logins.size() == 1u);
+    BOOST_TEST(!open.closed_with());
+    e.advance(10min);
+    BOOST_TEST(open.closed_with().value() == 4002);
+    BOOST_TEST(e.world.open_databases == 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_session_is_disconnected) {
     editor e;
     browser b{e};
@@ -579,10 +644,15 @@ BOOST_AUTO_TEST_CASE(head_is_get_without_a_body) {
 BOOST_AUTO_TEST_CASE(what_is_not_served_is_404_and_other_methods_405) {
     editor e;
     browser b{e};
-    for (auto const* path : {"/api/", "/api", "/api/nothing", "/api/connect/", "/api/session/x",
-                             "/API/session", "/api//session"})
-        BOOST_TEST(b.get(path).status() == "404", path);
-    BOOST_TEST(b.post("/api/nothing").status() == "404");
+    for (auto const* path :
+         {"/api/", "/api/nothing", "/api/connect/", "/api/session/x", "/api//session"}) {
+        for (auto const* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
+            auto const answer = b.send(method, path, "", "");
+            BOOST_TEST(answer.status() == "404", method << ' ' << path);
+            BOOST_TEST(answer.has("Content-Type: application/json"));
+            BOOST_TEST(answer.body == R"({"error":"nothing is served here","code":"NOT_FOUND"})");
+        }
+    }
     BOOST_TEST(b.get("/api/connect").status() == "405");
     BOOST_TEST(b.get("/api/connect").has("Allow: POST"));
     BOOST_TEST(b.post("/api/session").status() == "405");

@@ -1,5 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <parley/encoding.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/json_cell.hpp>
 #include <parley/tables/sqlite_types.hpp>
 #include <parley/tables/wildcard.hpp>
@@ -7,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -71,11 +73,58 @@ BOOST_AUTO_TEST_CASE(all_else_is_literal) {
     BOOST_TEST(matches("[a]", "[a]"));
 }
 
-BOOST_AUTO_TEST_CASE(a_hostile_pattern_takes_no_longer_than_the_product_of_the_lengths) {
-    std::string pattern;
-    for (int i = 0; i < 200; ++i)
-        pattern += "*a";
-    BOOST_TEST(!matches((pattern + "b").c_str(), std::string(20'000, 'a')));
+/// As the words say it, whatever time it takes.
+bool matches_naively(std::string_view pattern, std::string_view text) {
+    if (pattern.empty()) return text.empty();
+    if (pattern.front() == '*')
+        return matches_naively(pattern.substr(1), text) ||
+               (!text.empty() && matches_naively(pattern, text.substr(1)));
+    return !text.empty() && (pattern.front() == '?' || pattern.front() == text.front()) &&
+           matches_naively(pattern.substr(1), text.substr(1));
+}
+
+BOOST_AUTO_TEST_CASE(matches_as_a_naive_matcher_does) {
+    std::minstd_rand random(1);
+    auto const make = [&](std::string_view letters, std::size_t longest) {
+        std::string text(random() % (longest + 1), ' ');
+        for (char& c : text)
+            c = letters[random() % letters.size()];
+        return text;
+    };
+    int matched = 0;
+    for (int i = 0; i < 50'000; ++i) {
+        auto const pattern = make(i % 2 == 0 ? "aab*" : "aab*?", 8);
+        auto const text = make("ab", 12);
+        bool const expected = matches_naively(pattern, text);
+        matched += expected ? 1 : 0;
+        if (matches(pattern.c_str(), text) != expected) BOOST_ERROR(pattern + " on " + text);
+    }
+    BOOST_TEST(matched > 5'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_hostile_pattern_takes_little_longer_than_the_text_is) {
+    std::string const text(200'000, 'a');
+    auto const steps = [&](std::string const& pattern) {
+        std::size_t checks = 0;
+        auto const count = [&] { return ++checks == 0; };
+        BOOST_TEST(!wildcard_pattern(pattern).matches(text, count).value());
+        return checks * wildcard_pattern::steps_between_checks;
+    };
+    BOOST_TEST(steps('*' + std::string(5'000, 'a') + 'b') < 3 * text.size());
+    BOOST_TEST(steps('*' + std::string(5'000, 'a') + "b*") < 3 * text.size());
+    std::string many;
+    for (int i = 0; i < 2'000; ++i)
+        many += "*a";
+    BOOST_TEST(steps(many + 'b') < 3 * text.size());
+}
+
+BOOST_AUTO_TEST_CASE(a_match_is_stopped) {
+    // With `?`, what has been seen must be looked at again: this would take minutes.
+    wildcard_pattern const slow("*?" + std::string(5'000, 'a') + 'b');
+    int checks = 0;
+    auto const third = [&] { return ++checks == 3; };
+    BOOST_TEST(!slow.matches(std::string(10'000'000, 'a'), third).has_value());
+    BOOST_TEST(checks == 3);
 }
 
 BOOST_AUTO_TEST_CASE(declared_types_have_kinds) {
@@ -151,6 +200,33 @@ BOOST_AUTO_TEST_CASE(base64_has_padding) {
     BOOST_TEST(base64("\xFB\xFF") == "+/8=");
     for (auto wrong : {"Zg", "Zg=", "Zh==", "Zg===", "====", "Zg==Zg==", "Zm9-", "Z g=", "="})
         BOOST_TEST(!from_base64(wrong).has_value(), wrong);
+}
+
+BOOST_AUTO_TEST_CASE(only_servers_that_the_operator_names_are_allowed) {
+    std::vector<std::string> const some{"db.test:52773", "[::1]:80", "10.0.0.5:443"};
+    BOOST_TEST(is_allowed_server(some, "db.test", 52773));
+    BOOST_TEST(is_allowed_server(some, "DB.Test", 52773));
+    BOOST_TEST(is_allowed_server(some, "::1", 80));
+    BOOST_TEST(!is_allowed_server(some, "db.test", 80));
+    BOOST_TEST(!is_allowed_server(some, "db.test.", 52773));
+    BOOST_TEST(!is_allowed_server(some, "evil.test", 52773));
+    BOOST_TEST(!is_allowed_server(some, "[::1]", 80));
+    // Other spellings of an address are other servers, for all we know.
+    BOOST_TEST(!is_allowed_server(some, "10.5", 443));
+    BOOST_TEST(!is_allowed_server(some, "167772165", 443));
+    BOOST_TEST(!is_allowed_server(some, "::ffff:10.0.0.5", 443));
+    BOOST_TEST(!is_allowed_server({}, "db.test", 52773));
+}
+
+BOOST_AUTO_TEST_CASE(any_server_still_has_a_proper_name) {
+    std::vector<std::string> const any{"*"};
+    BOOST_TEST(is_allowed_server(any, "db.test", 1));
+    BOOST_TEST(!is_allowed_server(any, "db.test", 0));
+    for (std::string const host : {"", "db.test\r\nX: y", "db.test/x", "me@db.test", "*", "db test",
+                                   "db.test:80", ".test", "a\xC3\xBC.test", "[::1]"})
+        BOOST_TEST(!is_allowed_server(any, host, 80), host);
+    BOOST_TEST(!is_allowed_server(any, std::string("db\0test", 7), 80));
+    BOOST_TEST(!is_allowed_server(any, std::string(300, 'a'), 80));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

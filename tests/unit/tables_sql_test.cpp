@@ -314,6 +314,10 @@ BOOST_AUTO_TEST_CASE(iris_checks_within_the_update) {
                 std::vector<parameter>{"new"s, std::int64_t{1}, "old"s, std::int64_t{1}}));
     auto const was_null = *update_cell<dialects::iris>(table, {{"key", 1}, "name", nullptr, "x"});
     BOOST_TEST(was_null.text.find(R"("name" IS NULL)") != std::string::npos);
+    // Bound, an empty text would be NULL.
+    auto const empty = *update_cell<dialects::iris>(table, {{"key", 1}, "name", "", nullptr});
+    BOOST_TEST(empty.text.find(R"(SET "name" = NULL WHERE "key" = ? AND %EXACT("name") = '')") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(new_values_are_of_the_kind_of_their_column) {
@@ -398,6 +402,23 @@ BOOST_AUTO_TEST_CASE(what_was_sent_compares_with_what_comes_back) {
     BOOST_TEST((scalar_text(nullptr) == std::nullopt));
     BOOST_TEST((scalar_text("") == std::optional(""s)));
     BOOST_TEST((scalar_text(true) == std::optional("true"s)));
+}
+
+BOOST_AUTO_TEST_CASE(values_are_compared_not_their_spelling) {
+    using enum value_kind;
+    BOOST_TEST(is_same_value(integer, "7", "007"));
+    BOOST_TEST(is_same_value(decimal, "12345678901234567890.5", "12345678901234567890.50"));
+    BOOST_TEST(!is_same_value(decimal, "9007199254740993", "9007199254740992"));
+    BOOST_TEST(!is_same_value(decimal, "0.1", "0.1000000000000000055"));
+    BOOST_TEST(is_same_value(real, "0.1", "0.1000000000000000055")); // the same double
+    BOOST_TEST(is_same_value(boolean, "true", 1));
+    BOOST_TEST(!is_same_value(boolean, "true", "yes"));
+    BOOST_TEST(!is_same_value(integer, "1", true));
+    BOOST_TEST(!is_same_value(other, "1.5", "1.50"));
+    BOOST_TEST(!is_same_value(binary, "0000", "0"));
+    BOOST_TEST(is_same_value(other, std::nullopt, nullptr));
+    BOOST_TEST(!is_same_value(other, std::nullopt, ""));
+    BOOST_TEST(!is_same_value(other, std::nullopt, boost::json::array())); // which has no text
 }
 
 BOOST_AUTO_TEST_SUITE_END()

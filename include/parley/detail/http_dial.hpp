@@ -81,6 +81,7 @@ inline task<result<tcp_stream>> connect(executor ex, tcp_endpoints const& endpoi
             error_code ignored;
             socket.close(ignored);
         });
+        if (watch.why()) co_return watch.why(); // a closed socket would be opened again
         auto [ec] = co_await socket.async_connect(endpoint, asio::as_tuple(use_task));
         watch.leave();
         if (watch.why()) co_return watch.why();

@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,9 +45,11 @@ class http_watch : public std::enable_shared_from_this<http_watch> {
     /// From here to `leave`, `interrupt` is called once, when it is `until`, the deadline has
     /// passed, or the request is stopped; at once when that was so before.
     void enter(time_point until, std::function<void()> interrupt) {
+        until = std::min(until, deadline_);
+        if (!why_ && std::chrono::steady_clock::now() >= until) why_ = on_time_;
         if (why_) return interrupt();
         interrupt_ = std::move(interrupt);
-        timer_.expires_at(std::min(until, deadline_));
+        timer_.expires_at(until);
         timer_.async_wait([weak = weak_from_this(), turn = ++turn_](error_code) {
             auto const self = weak.lock();
             if (self && self->turn_ == turn) self->fire(self->on_time_);

@@ -52,13 +52,13 @@ class memory_storage {
     /// `read` for those who are no coroutine.
     template <class F>
     result<detail::answer_of<F, transaction>> read_now(F f) {
-        return run(f, false);
+        return transact(f, false);
     }
 
     /// `write` for those who are no coroutine.
     template <class F>
     result<detail::answer_of<F, transaction>> write_now(F f) {
-        return run(f, true);
+        return transact(f, true);
     }
 
     /// From now on every operation fails with `error`, as those of a database that went away would;
@@ -88,7 +88,7 @@ class memory_storage {
     };
 
     template <class F>
-    result<detail::answer_of<F, transaction>> run(F& f, bool writable);
+    result<detail::answer_of<F, transaction>> transact(F& f, bool writable);
 
     std::unique_ptr<state> state_; // a mutex cannot move, a storage can
 };
@@ -199,7 +199,8 @@ class memory_storage::transaction {
 };
 
 template <class F>
-result<detail::answer_of<F, memory_storage::transaction>> memory_storage::run(F& f, bool writable) {
+result<detail::answer_of<F, memory_storage::transaction>> memory_storage::transact(F& f,
+                                                                                   bool writable) {
     std::scoped_lock lock(state_->mutex);
     if (state_->failure) return {boost::system::in_place_error, state_->failure};
     transaction open(*state_, writable);

@@ -4,8 +4,8 @@
 /// \file
 /// Where the Atelier API of an InterSystems IRIS server is, from what clients say (table editor
 /// specification, §3). A client names a server, and this server connects to it: so only servers
-/// that the operator allows are ever asked, and nothing that a client sends gets into a request
-/// but what is spelt as it should be. Pure functions.
+/// that the operator allows are ever asked (`allowed_servers.hpp`), and nothing that a client sends
+/// gets into a request but what is spelt as it should be. Pure functions.
 
 #include <parley/detail/ecmascript_json.hpp>
 #include <parley/detail/http_request_text.hpp>
@@ -18,24 +18,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace parley::tables {
-
-/// Whether `host:port` is among the servers that the operator allows: each is `host:port`, with an
-/// IPv6 address in brackets, or `*` for every server that this machine reaches, its own network
-/// included. Names are compared as they are spelt, case aside.
-inline bool is_allowed_server(std::span<std::string const> allowed, std::string_view host,
-                              std::uint16_t port) {
-    if (!parley::detail::is_host(host) || port == 0) return false;
-    auto const asked = parley::detail::to_lower(parley::detail::host_and_port(host, port));
-    return std::ranges::any_of(allowed, [&](std::string const& one) {
-        return one == "*" || parley::detail::to_lower(one) == asked;
-    });
-}
 
 namespace detail {
 

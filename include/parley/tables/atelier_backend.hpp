@@ -15,15 +15,17 @@
 /// written is never overwritten unseen. What remains open is what the answer says when somebody
 /// else writes to the same row within these moments:
 /// - a cell that has been changed, and at once again by somebody else, is a `conflict`, as is one
-///   that the database keeps in another form than it was given;
-/// - a cell that somebody else has just given the same value, and a row that somebody else has
-///   just deleted, are a success.
+///   of which a trigger makes another value (see `may_be_form_of`);
+/// - a cell that somebody else has just given the same value, or another form of it, a date or time
+///   that somebody else has just changed, and a row that somebody else has just deleted, are a
+///   success.
 ///
 /// A statement whose answer does not come (`timed_out`, `cancelled`, `unreachable`) may have been
 /// done all the same. Closing the connection is all that can be done to stop one.
 
 #include <parley/http_client.hpp>
 #include <parley/secret.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/atelier_address.hpp>
 #include <parley/tables/atelier_answer.hpp>
 #include <parley/tables/atelier_schema.hpp>
@@ -49,8 +51,8 @@
 namespace parley::tables {
 
 struct atelier_options {
-    /// `host:port` each, or `*` for any: the servers that may be asked. None by default, since a
-    /// client could else make this machine ask whatever it reaches.
+    /// Those that may be asked (see `is_allowed_server`). None by default, since a client could
+    /// else make this machine ask whatever it reaches.
     std::vector<std::string> servers = {};
     std::string path_prefix = "/api/atelier/"; ///< when the credentials have none
     http_client_options http = {};             ///< the limits of each session
@@ -210,22 +212,23 @@ class atelier_database {
     }
 
     task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
-        auto const statement = tables::update_cell<dialects::iris>(table, update);
+        // What is wrong with it is told before the database is asked.
+        auto statement = tables::update_cell<dialects::iris>(table, update);
         if (!statement) co_return statement.error();
         auto const& changed = *table.find(update.column);
-        auto const old_value = to_key<dialects::iris>(changed, update.old_value);
-        if (!old_value) co_return old_value.error();
-        auto const new_value = to_new_value<dialects::iris>(changed, update.new_value);
-        if (!new_value) co_return new_value.error();
-
         auto const before = co_await read_cell(table, update.row, changed, op);
         if (!before) co_return before.error();
-        if (!holds(changed.kind, *before, *old_value)) co_return value_changed(update);
+        if (!holds(changed.kind, *before, update.old_value)) co_return value_changed(update);
+        // In the database's own spelling, whatever its comparison makes of others.
+        if (before->is != cell::type::null) update.old_value = before->text;
+        statement = tables::update_cell<dialects::iris>(table, update);
+        if (!statement) co_return statement.error();
         auto const done = co_await change(table, *statement, op);
         if (!done) co_return done.error();
         auto const after = co_await read_cell(table, update.row, changed, op);
         if (!after) co_return detail::in_doubt(after.error());
-        if (!holds(changed.kind, *after, *new_value)) co_return overtaken(changed);
+        if (!may_be_form_of(changed, *after, update.new_value, *before))
+            co_return overtaken(changed);
         co_return outcome<void>();
     }
 
@@ -376,8 +379,8 @@ class atelier_database {
     static failure overtaken(column const& c) {
         return {failure_code::conflict,
                 "Column " + parley::detail::quote_for_report(c.name) +
-                    " holds another value: somebody else has changed it, or the database keeps "
-                    "the new one in another form; read the row again"};
+                    " holds another value: somebody else has changed it, or a rule of the "
+                    "database changes what is saved; read the row again"};
     }
 
     static constexpr std::size_t max_version = 200;
@@ -407,7 +410,7 @@ class atelier_backend {
     task<outcome<std::shared_ptr<database_type>>> open(credentials who, operation_ptr op) {
         using enum failure_code;
         if (!is_allowed_server(options_.servers, who.host, who.port))
-            co_return failure{invalid_input, "The server is not one that may be connected to"};
+            co_return server_not_allowed();
         if (!is_namespace(who.ns))
             co_return failure{invalid_input,
                               "namespace: expected a letter or %, then letters, digits, - and _, "

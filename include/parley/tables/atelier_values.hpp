@@ -135,8 +135,10 @@ inline std::optional<cell> to_cell(value_kind kind, parley::detail::raw_json con
         return detail::boolean_cell(value.text);
     case value_kind::binary:
         return detail::binary_cell(value.text);
+    case value_kind::other: // a NUL alone is how IRIS writes an empty text
+        if (value.text == std::string_view("\0", 1)) return cell{cell::type::string, {}};
+        break;
     case value_kind::decimal:
-    case value_kind::other:
         break;
     }
     return cell{cell::type::string, value.text};
@@ -214,36 +216,46 @@ inline std::string atelier_query(std::string_view text, std::span<parameter cons
     return out += "]}";
 }
 
+/// Whether a client means by `given` what a cell of a column of this kind holds.
+inline bool holds(value_kind kind, cell const& stored, boost::json::value const& given) {
+    bool const is_null = stored.is == cell::type::null;
+    return is_same_value(kind, is_null ? std::nullopt : std::optional(stored.text), given);
+}
+
 namespace detail {
 
-/// As a cell spells it.
-inline std::string spelling(parameter const& value) {
-    std::string text;
-    if (auto const* truth = std::get_if<bool>(&value)) return *truth ? "true" : "false";
-    if (auto const* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
-    if (auto const* real = std::get_if<double>(&value)) return to_text(*real);
-    if (auto const* bytes = std::get_if<byte_string>(&value)) {
-        append_base64(text, std::vector<std::uint8_t>(bytes->bytes.begin(), bytes->bytes.end()));
-        return text;
-    }
-    if (auto const* characters = std::get_if<std::string>(&value)) return *characters;
-    return text;
+/// Whether one may be the other, rounded to the digits that the column keeps, or that the database
+/// shows of a double.
+inline bool may_be_rounded(column const& c, std::string_view stored, std::string_view given) {
+    auto const x = parse_real(stored);
+    auto const y = parse_real(given);
+    if (!x || !y || (c.kind == value_kind::decimal && !c.scale)) return false;
+    auto const unit =
+        c.kind == value_kind::decimal ? std::pow(10.0, -static_cast<double>(*c.scale)) : 0.0;
+    return std::abs(*x - *y) <= unit / 2 + std::abs(*y) * 1e-14;
+}
+
+/// Without the blanks at its end.
+inline std::string_view trimmed(std::string_view text) {
+    return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
 } // namespace detail
 
-/// Whether a cell of a column of this kind holds `expected`. Numbers are the same however they are
-/// written: `1.50` is `1.5`.
-inline bool holds(value_kind kind, cell const& stored, parameter const& expected) {
-    bool const expects_null = std::holds_alternative<std::nullptr_t>(expected);
-    if (expects_null || stored.is == cell::type::null)
-        return expects_null && stored.is == cell::type::null;
-    auto const text = detail::spelling(expected);
-    if (stored.text == text) return true;
-    if (kind != value_kind::integer && kind != value_kind::decimal && kind != value_kind::real)
-        return false;
-    auto const number = detail::parse_decimal(text);
-    return number && number == detail::parse_decimal(stored.text);
+/// Whether the database may keep `given` as what is `stored` now: a number rounded, text with fewer
+/// or more blanks at its end, an empty text as NULL. Of dates and times, whose spelling is not
+/// known, anything but the old value may be.
+inline bool may_be_form_of(column const& c, cell const& stored, boost::json::value const& given,
+                           cell const& old) {
+    if (holds(c.kind, stored, given)) return true;
+    auto const text = scalar_text(given).value_or("");
+    if (c.kind == value_kind::decimal || c.kind == value_kind::real)
+        return detail::may_be_rounded(c, stored.text, text);
+    if (c.kind != value_kind::other) return false;
+    auto const type = parley::detail::to_lower(c.dataType);
+    bool const is_time = type.find("date") != type.npos || type.find("time") != type.npos;
+    if (is_time) return stored.is != old.is || stored.text != old.text;
+    return detail::trimmed(stored.text) == detail::trimmed(text);
 }
 
 } // namespace parley::tables

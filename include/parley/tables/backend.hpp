@@ -29,9 +29,9 @@ namespace parley::tables {
 /// - `namespaces`, `tables`: names, sorted; a table as `schema.table`.
 /// - `describe`: `not_found` when the namespace or the table is not there.
 /// - `read_page`: reads no more of the table into memory than the page.
-/// - `update_cell`: `conflict` when the row no longer holds the old value, `not_found` when there
-/// is
-///   no such row; then, and whenever more than one row would be hit, nothing is changed.
+/// - `update_cell`: `conflict` when the row no longer holds the old value, however that is spelt,
+///   `not_found` when there is no such row; then, and whenever more than one row would be hit,
+///   nothing is changed.
 /// - `insert_row`, `delete_row`: one row exactly, or a failure and no change.
 ///
 /// Column names in requests come from clients: each is looked up in the schema, and an unknown one

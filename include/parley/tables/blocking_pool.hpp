@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,18 +39,12 @@ class blocking_pool {
 
     /// False, and nothing is done, when as much is waiting as may, or after `stop`.
     [[nodiscard]] bool post(std::function<void()> work) {
-        std::scoped_lock lock(state_->mutex);
-        if (state_->stopping || state_->queue.size() >= state_->limits.max_queued) return false;
-        return state_->push(std::move(work), state_);
+        return push(std::move(work), state_->limits.max_queued);
     }
 
     /// Work that must be done, such as closing what is no longer used; on this thread after `stop`.
     void post_always(std::function<void()> work) {
-        {
-            std::scoped_lock lock(state_->mutex);
-            if (!state_->stopping && state_->push(work, state_)) return;
-        }
-        work();
+        if (!push(work, std::numeric_limits<std::size_t>::max())) work();
     }
 
     /// Runs `work` at that time, or somewhat later when all threads are busy; not after `stop`.
@@ -77,6 +72,17 @@ class blocking_pool {
     }
 
   private:
+    /// \param most that may be waiting
+    bool push(std::function<void()> work, std::size_t most) {
+        {
+            std::scoped_lock lock(state_->mutex);
+            if (state_->stopping || state_->queue.size() >= most) return false;
+            if (!state_->push(std::move(work), state_)) return false;
+        }
+        state_->changed.notify_one(); // a thread woken within the lock would wait for that next
+        return true;
+    }
+
     /// Shared with the threads, which nobody joins.
     struct state {
         explicit state(options o) : limits(o) {}
@@ -89,7 +95,6 @@ class blocking_pool {
                 queue.pop_back();
                 return false;
             }
-            changed.notify_one();
             return true;
         }
 

@@ -312,12 +312,13 @@ class command_runner {
     task<> send_page(page_request request) {
         auto page = co_await login_->database->read_page(*table_, request, begin());
         if (!page) co_return co_await fail(page.error());
-        auto payload = std::move(page->rows);
-        payload.insert(0, R"({"rows":)");
-        payload.append(R"(,"totalRows":)").append(std::to_string(page->total_rows));
-        payload.append(R"(,"page":)").append(std::to_string(request.page));
-        payload.append(R"(,"pageSize":)").append(std::to_string(request.page_size)).append("}");
-        co_await session_.send_text(event_text("tableData", payload));
+        std::string text;
+        text.reserve(page->rows.size() + 128);
+        text.append(R"({"event":"tableData","payload":{"rows":)").append(page->rows);
+        text.append(R"(,"totalRows":)").append(std::to_string(page->total_rows));
+        text.append(R"(,"page":)").append(std::to_string(request.page));
+        text.append(R"(,"pageSize":)").append(std::to_string(request.page_size)).append("}}");
+        co_await session_.send_text(std::move(text));
     }
 
     task<> send_status() {

@@ -27,6 +27,8 @@ inline constexpr std::string_view env_prefix = "TABLE_EDITOR_";
 struct server_section {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8080; ///< 0: any free one
+    /// Addresses and networks of reverse proxies whose `X-Forwarded-For` is believed.
+    std::vector<std::string> trustedProxies;
 
     static constexpr auto rules() { return std::tuple(rule(&server_section::host, not_empty())); }
 };
@@ -72,7 +74,8 @@ struct database_section {
     std::string type = "sqlite";
     std::string folder = "./databases"; ///< sqlite: each file in it is a namespace
     std::vector<user_section> users;    ///< sqlite
-    /// postgresql, iris: where users may connect to, as `host:port`; `*` is anywhere.
+    /// postgresql, iris: where users may connect to, as `host:port` or `[::1]:port`; `*` is
+    /// anywhere. Compared as they are spelt, case aside.
     std::vector<std::string> servers;
     std::string sslMode = "prefer"; ///< postgresql: as for libpq
     std::string caFile;             ///< iris: whom to trust; empty: whom the system does
@@ -105,7 +108,7 @@ struct configuration {
 
 } // namespace parley::tables
 
-BOOST_HANA_ADAPT_STRUCT(parley::tables::server_section, host, port);
+BOOST_HANA_ADAPT_STRUCT(parley::tables::server_section, host, port, trustedProxies);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::mount_section, prefix, root);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::web_section, root, mounts, contentSecurityPolicy);
 BOOST_HANA_ADAPT_STRUCT(parley::tables::session_section, timeout, maxSessions, csrf, closeMode,

@@ -66,11 +66,9 @@ class conversation {
             co_return make_error_response(http::status::forbidden,
                                           "pages of this origin may not connect");
         }
-        auto const from_cookie = cookie(request, session_cookie);
-        std::string const token = from_cookie && !from_cookie->empty()
-                                      ? std::string(*from_cookie)
-                                      : query_parameter(request, "token").value_or("");
-        auto who = context.policies.verifier.verify(token);
+        auto& logins = context.policies.verifier;
+        auto who = logins.verify(cookie(request, session_cookie).value_or(""));
+        if (!who) who = logins.verify(query_parameter(request, "token").value_or(""));
         if (who) co_return identified<identity>{std::move(*who), {}};
         if (options_.close_mode) co_return identified<identity>{};
         co_return make_error_response(http::status::unauthorized, "not logged in");
@@ -90,7 +88,7 @@ class conversation {
         queue waiting(session.get_executor(), std::max<std::size_t>(options_.max_waiting, 1));
         std::exception_ptr failure;
         auto const end =
-            co_await (read(session, runner, waiting) && run(session, runner, waiting, failure));
+            co_await (read(session, runner, waiting) && work(session, runner, waiting, failure));
         if (failure) std::rethrow_exception(failure);
         if (end.code == close_code::session_expired) {
             co_await session.send_text(event_text("sessionExpired", "{}"));
@@ -206,8 +204,8 @@ class conversation {
     /// Runs one command after the other. An exception, which only a bug throws, ends the reading
     /// and is kept in `failure`: two that end each other would hide the cause.
     template <class Session, class Runner>
-    static task<> run(Session& session, Runner& runner, queue& waiting,
-                      std::exception_ptr& failure) {
+    static task<> work(Session& session, Runner& runner, queue& waiting,
+                       std::exception_ptr& failure) {
         try {
             for (;;) {
                 auto [ec, command] =

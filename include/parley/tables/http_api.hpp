@@ -6,11 +6,13 @@
 
 #include <parley/attempt_limiter.hpp>
 #include <parley/crypto/csrf_token.hpp>
+#include <parley/detail/http_request_text.hpp>
 #include <parley/http_fields.hpp>
 #include <parley/json.hpp>
 #include <parley/tables/conversation.hpp>
 #include <parley/tables/login.hpp>
 #include <parley/timestamp.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -61,6 +63,7 @@ class http_api {
         bool csrf = true;            ///< POSTs carry the token of `/api/csrf-token`
         std::chrono::milliseconds connect_timeout{10'000}; ///< for the database to let somebody in
         attempt_limiter::options attempts = {};            ///< to connect, by address
+        trusted_proxies proxies = {};                      ///< who may say what that address is
         std::string version = {};                          ///< of the program, for `/health`
     };
 
@@ -74,25 +77,45 @@ class http_api {
         auto const started = api->wall_time_();
         auto const post = [&](std::string path, auto handle) {
             server.route(http::verb::post, std::move(path),
-                         [api, handle](http_request const& request, route_context context) {
-                             return api->guarded(request, context, handle);
-                         });
+                         api->use_of_session(
+                             [api, handle](http_request const& request, route_context context) {
+                                 return api->guarded(request, context, handle);
+                             }));
         };
         post("/api/connect", &http_api::connect);
         post("/api/test-connection", &http_api::test_connection);
         post("/api/disconnect", &http_api::disconnect);
         auto const get = [&](std::string path, auto handle) {
-            server.route(http::verb::get, std::move(path),
-                         [api, handle](http_request const& request, route_context) {
-                             return handle(*api, request);
-                         });
+            server.route(
+                http::verb::get, std::move(path),
+                api->use_of_session([api, handle](http_request const& request, route_context) {
+                    return ((*api).*handle)(request);
+                }));
         };
-        get("/api/session", [](http_api& self, http_request const& r) { return self.session(r); });
-        get("/api/csrf-token",
-            [](http_api& self, http_request const& r) { return self.csrf_token(r); });
-        get("/health", [&server, started](http_api& self, http_request const&) {
-            return self.health(self.wall_time_() - started, server.connections());
-        });
+        get("/api/session", &http_api::session);
+        get("/api/csrf-token", &http_api::csrf_token);
+        server.route(http::verb::get, "/health",
+                     [api, &server, started](http_request const&, route_context) {
+                         return api->health(api->wall_time_() - started, server.connections());
+                     });
+        for (auto const method : {http::verb::get, http::verb::post, http::verb::put,
+                                  http::verb::patch, http::verb::delete_}) {
+            server.route(method, "/api/*",
+                         api->use_of_session([api](http_request const&, route_context) {
+                             return api->unknown_path();
+                         }));
+        }
+    }
+
+    /// `answer`, for a route each request of which counts as use of the session whose cookie it
+    /// carries.
+    [[nodiscard]] static route_handler use_of_session(login_verifier<Backend> logins,
+                                                      route_handler answer) {
+        return [logins = std::move(logins), answer = std::move(answer)](http_request const& request,
+                                                                        route_context context) {
+            static_cast<void>(logins.verify(cookie(request, session_cookie).value_or("")));
+            return answer(request, context);
+        };
     }
 
     http_api(Backend& to, login_verifier<Backend> logins, options o)
@@ -100,6 +123,10 @@ class http_api {
           attempts_(options_.attempts) {}
 
   private:
+    [[nodiscard]] route_handler use_of_session(route_handler answer) const {
+        return use_of_session(logins_, std::move(answer));
+    }
+
     using handler = task<http_response> (http_api::*)(http_request const&, std::string const&);
 
     // ---- POST -----------------------------------------------------------------------------------
@@ -111,16 +138,19 @@ class http_api {
             co_return json_response(http::status::forbidden,
                                     {{"error", "Invalid or missing CSRF token"}});
         }
-        co_return co_await (this->*handle)(request, context.peer_address);
+        auto const address = options_.proxies.client_of(request, context.peer_address);
+        co_return co_await (this->*handle)(request, address);
     }
 
     task<http_response> connect(http_request const& request, std::string const& address) {
         credentials who;
         auto opened = co_await open(request, address, who);
         if (!opened.database) co_return std::move(opened.refusal);
-        end_session(request);
-        auto token = logins_.begin({who.host + ":" + std::to_string(who.port), who.ns, who.username,
-                                    wall_time_(), std::move(opened.database)});
+        // Should the client have gone meanwhile, nobody will know the token: no route learns that,
+        // so the session goes like any other that is not used, by its timeout.
+        login<Backend> made{parley::detail::host_and_port(who.host, who.port), who.ns, who.username,
+                            wall_time_(), std::move(opened.database)};
+        auto token = logins_.begin(std::move(made), cookie(request, session_cookie).value_or(""));
         if (!token) {
             co_return failure_response({failure_code::overloaded, "too many sessions"});
         }
@@ -138,7 +168,7 @@ class http_api {
     }
 
     task<http_response> disconnect(http_request const& request, std::string const&) {
-        end_session(request);
+        logins_.end(cookie(request, session_cookie).value_or(""));
         auto response = json_response(http::status::ok, {{"status", "disconnected"}});
         set_cookie(response, session_cookie, "", "; Max-Age=0");
         co_return response;
@@ -159,7 +189,11 @@ class http_api {
             out.refusal.set(http::field::retry_after, std::to_string(wait->count()));
             co_return out;
         }
-        if (auto wrong = read_credentials(request.body(), who)) {
+        auto const wrong = read_credentials(request.body(), who);
+        // The server's own request, which is not const and of no more use to it: the password is
+        // not to stay in memory that is given back.
+        wipe(const_cast<std::string&>(request.body()));
+        if (wrong) {
             out.refusal = failure_response(*wrong);
             co_return out;
         }
@@ -179,7 +213,7 @@ class http_api {
             return failure{failure_code::invalid_input,
                            std::string(member).append(": expected ").append(expected)};
         };
-        auto read = json::decode<connect_request>(body);
+        auto read = json::decode_secret<connect_request>(body);
         auto const fault = read ? problem() : read.error();
         if (fault.path == "port" || (read && read->port == 0)) {
             return wrong("port", "a whole number from 1 to 65535");
@@ -236,6 +270,11 @@ class http_api {
              {"connections", connections}});
     }
 
+    task<http_response> unknown_path() {
+        co_return failure_response({failure_code::not_found, "nothing is served here"},
+                                   http::status::not_found);
+    }
+
     // ---- Pieces ---------------------------------------------------------------------------------
 
     static constexpr std::string_view csrf_cookie = "__csrf";
@@ -244,10 +283,6 @@ class http_api {
         auto const token = request["X-CSRF-Token"];
         return csrf_.accepts(cookie(request, csrf_cookie).value_or(""),
                              {token.data(), token.size()});
-    }
-
-    void end_session(http_request const& request) {
-        logins_.end(cookie(request, session_cookie).value_or(""));
     }
 
     void set_cookie(http_response& response, std::string_view name, std::string_view value,
@@ -266,8 +301,11 @@ class http_api {
     }
 
     static http_response failure_response(failure const& f) {
-        return json_response(status_of(f.code),
-                             {{"error", f.message}, {"code", to_string(f.code)}});
+        return failure_response(f, status_of(f.code));
+    }
+
+    static http_response failure_response(failure const& f, http::status status) {
+        return json_response(status, {{"error", f.message}, {"code", to_string(f.code)}});
     }
 
     static http::status status_of(failure_code code) {

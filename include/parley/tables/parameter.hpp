@@ -158,14 +158,19 @@ inline outcome<parameter> to_real(column const& c, boost::json::value const& val
     return unfit(c, "a number", value);
 }
 
+inline std::optional<bool> parse_boolean(std::string_view text) {
+    auto const word = to_lower(std::string(text));
+    if (word == "true" || word == "1") return true;
+    if (word == "false" || word == "0") return false;
+    return std::nullopt;
+}
+
 inline outcome<parameter> to_boolean(column const& c, boost::json::value const& value) {
     if (auto const* truth = value.if_bool()) return parameter(*truth);
     if (auto const* number = value.if_int64(); number && (*number == 0 || *number == 1))
         return parameter(*number == 1);
     if (auto const* text = value.if_string()) {
-        auto const word = to_lower(std::string(as_std(*text)));
-        if (word == "true" || word == "1") return parameter(true);
-        if (word == "false" || word == "0") return parameter(false);
+        if (auto const truth = parse_boolean(as_std(*text))) return parameter(*truth);
     }
     return unfit(c, "true or false", value);
 }
@@ -196,6 +201,32 @@ inline std::optional<std::string> scalar_text(boost::json::value const& value) {
         return detail::to_text(value.get_double());
     default:
         return std::nullopt;
+    }
+}
+
+/// Whether `value` is, in a client's spelling, what is stored in a column of this kind: `stored` is
+/// its `scalar_text`, or nothing for NULL. Numbers are compared as numbers, digit by digit (`1.50`
+/// is `1.5`, `007` is `7`), but what is stored as a double as the double that `value` is read as;
+/// truth values as such; and all else byte for byte.
+inline bool is_same_value(value_kind kind, std::optional<std::string> const& stored,
+                          boost::json::value const& value) {
+    if (!stored || value.is_null()) return !stored && value.is_null();
+    auto const text = scalar_text(value);
+    if (!text || *text == *stored) return text.has_value();
+    auto const both = [&](auto const& parse) {
+        auto const parsed = parse(*text);
+        return parsed && parsed == parse(*stored);
+    };
+    switch (kind) {
+    case value_kind::integer:
+    case value_kind::decimal:
+        return both(detail::parse_decimal);
+    case value_kind::real:
+        return both(detail::parse_real);
+    case value_kind::boolean:
+        return both(detail::parse_boolean);
+    default:
+        return false;
     }
 }
 

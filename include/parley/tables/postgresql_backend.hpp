@@ -5,11 +5,12 @@
 /// Editing PostgreSQL databases, with the user's own credentials.
 
 #include <parley/detail/ecmascript_json.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
-#include <parley/tables/connection_pool.hpp>
 #include <parley/tables/database_failures.hpp>
 #include <parley/tables/json_cell.hpp>
+#include <parley/tables/pooled_database.hpp>
 #include <parley/tables/postgresql_connection.hpp>
 #include <parley/tables/postgresql_types.hpp>
 #include <parley/tables/resolve_host.hpp>
@@ -30,20 +31,19 @@
 namespace parley::tables {
 
 /// One session's view of the databases of a server. See `database`.
-class postgresql_database {
+class postgresql_database : public pooled_database<postgresql_database, postgresql_connection> {
   public:
-    using connections = connection_pool<postgresql_connection>;
-
     postgresql_database(std::shared_ptr<postgresql_target const> target,
                         std::shared_ptr<blocking_pool> threads, connections::options limits,
                         std::size_t max_page_bytes, std::unique_ptr<postgresql_connection> first)
-        : max_page_bytes_(max_page_bytes), home_(first->name()),
-          version_("PostgreSQL " + first->server_version()),
-          connections_(std::make_shared<connections>(
-              std::move(threads), limits,
-              [target = std::move(target)](std::string const& ns, work_control& control) {
-                  return connect(target, ns, control);
-              })) {
+        : pooled_database(
+              std::make_shared<connections>(
+                  std::move(threads), limits,
+                  [target = std::move(target)](std::string const& ns, work_control& control) {
+                      return connect(target, ns, control);
+                  }),
+              max_page_bytes),
+          home_(first->name()), version_("PostgreSQL " + first->server_version()) {
         connections_->keep(std::move(first));
     }
 
@@ -54,74 +54,9 @@ class postgresql_database {
         return run<std::vector<std::string>>(home_, std::move(op), &list_databases);
     }
 
-    task<outcome<std::vector<std::string>>> tables(std::string ns, operation_ptr op) {
-        return run<std::vector<std::string>>(std::move(ns), std::move(op), &list_tables);
-    }
-
-    task<outcome<table_schema>> describe(std::string ns, std::string name, operation_ptr op) {
-        auto work = [ns, name = std::move(name)](postgresql_connection& connection) {
-            return describe_table(connection, ns, name);
-        };
-        return run<table_schema>(ns, std::move(op), std::move(work));
-    }
-
-    task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table), request = std::move(request),
-                     most = max_page_bytes_](postgresql_connection& connection) {
-            return read_page_now(connection, table, request, most);
-        };
-        return run<page>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     update = std::move(update)](postgresql_connection& connection) {
-            return update_cell_now(connection, table, update);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> insert_row(table_schema table, new_row row, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     row = std::move(row)](postgresql_connection& connection) -> outcome<void> {
-            auto const sql = tables::insert_row<dialects::postgresql>(table, row);
-            if (!sql) return sql.error();
-            transaction change(connection, transaction::kind::writing);
-            return change_in(change, *sql, std::nullopt);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> delete_row(table_schema table, row_key key, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     key = std::move(key)](postgresql_connection& connection) -> outcome<void> {
-            auto const sql = tables::delete_row<dialects::postgresql>(table, key);
-            if (!sql) return sql.error();
-            transaction change(connection, transaction::kind::writing);
-            return change_in(change, *sql, key);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    /// Closes the connections that nobody uses.
-    void close_idle() { connections_->close_idle(); }
-
   private:
+    friend class pooled_database<postgresql_database, postgresql_connection>;
     using transaction = postgresql_connection::transaction;
-
-    template <class T, class Work>
-    task<outcome<T>> run(std::string ns, operation_ptr op, Work work) {
-        std::function<outcome<T>(postgresql_connection&, work_control&)> use_connection =
-            [work = std::move(work)](postgresql_connection& connection, work_control& control) {
-                connection.start(control);
-                return outcome<T>(work(connection));
-            };
-        return connections_->run<T>(std::move(ns), std::move(op), std::move(use_connection));
-    }
 
     /// An empty name would be taken for that of the user's own database.
     static outcome<std::unique_ptr<postgresql_connection>>
@@ -223,8 +158,11 @@ class postgresql_database {
         return c;
     }
 
+    /// A value that is too large for a page is cut to what is still too large. So a row takes, at
+    /// the worst, that much for each column of it, which libpq holds before anybody sees the row;
+    /// when it is too large, the connection is closed, and its memory with it.
     static outcome<page> read_page_now(postgresql_connection& connection, table_schema const& table,
-                                       page_request const& request, std::size_t most) {
+                                       page_request const& request) {
         auto const page_sql = select_page<dialects::postgresql>(table, request);
         if (!page_sql) return page_sql.error();
         auto const count_sql = count_rows<dialects::postgresql>(table, request.filters);
@@ -237,7 +175,7 @@ class postgresql_database {
                 total = detail::parse_number<std::uint64_t>(row.text(0)).value_or(0);
             else
                 append_row(rows, table.columns, row);
-            return rows.size() <= most;
+            return rows.size() <= request.max_bytes;
         };
         transaction snapshot(connection, transaction::kind::reading);
         auto const read = snapshot.run_and_commit(
@@ -262,7 +200,10 @@ class postgresql_database {
 
     static outcome<void> update_cell_now(postgresql_connection& connection,
                                          table_schema const& table, cell_update const& update) {
-        auto const cell_sql = select_cell<dialects::postgresql>(table, update.row, update.column);
+        // Longer than the old value is enough to be another; than any date or time, to be none.
+        auto const longest = scalar_text(update.old_value).value_or("").size() + 1000;
+        auto const cell_sql =
+            select_cell<dialects::postgresql>(table, update.row, update.column, longest);
         if (!cell_sql) return cell_sql.error();
         auto const update_sql = tables::update_cell<dialects::postgresql>(table, update);
         if (!update_sql) return update_sql.error();
@@ -277,8 +218,47 @@ class postgresql_database {
         auto const found = change.run({{cell_sql->text, cell_sql->parameters}}, on_row);
         if (!found) return found.error();
         if (found->front() != 1) return wrong_row_count(update.row, found->front());
-        if (stored != scalar_text(update.old_value)) return value_changed(update);
+        auto const same = holds(change, changed, stored, update.old_value);
+        if (!same) return same.error();
+        if (!*same) return value_changed(update);
         return change_in(change, *update_sql, update.row);
+    }
+
+    /// Whether a client means by `value` what is stored. The server itself reads dates and times,
+    /// and writes both in one way; what it cannot read is not what is stored.
+    static outcome<bool> holds(transaction& change, column const& c,
+                               std::optional<std::string> const& stored,
+                               boost::json::value const& value) {
+        if (is_same_value(c.kind, stored, value)) return true;
+        auto const type = postgresql_comparison_type(c);
+        auto text = scalar_text(value);
+        if (!type || !stored || !text || text->find('\0') != std::string::npos) return false;
+        bool same = false;
+        auto const on_row = [&](std::size_t, postgresql_row const& row) {
+            same = row.text(0) == row.text(1);
+            return true;
+        };
+        parameter const both[] = {*stored, *std::move(text)};
+        auto const read =
+            change.run({{"SELECT $1::" + *type + "::text, $2::" + *type + "::text", both}}, on_row);
+        if (!read && read.error().code != failure_code::invalid_input) return read.error();
+        return same;
+    }
+
+    static outcome<void> insert_now(postgresql_connection& connection, table_schema const& table,
+                                    new_row const& row) {
+        auto const sql = tables::insert_row<dialects::postgresql>(table, row);
+        if (!sql) return sql.error();
+        transaction change(connection, transaction::kind::writing);
+        return change_in(change, *sql, std::nullopt);
+    }
+
+    static outcome<void> delete_now(postgresql_connection& connection, table_schema const& table,
+                                    row_key const& key) {
+        auto const sql = tables::delete_row<dialects::postgresql>(table, key);
+        if (!sql) return sql.error();
+        transaction change(connection, transaction::kind::writing);
+        return change_in(change, *sql, key);
     }
 
     /// Commits the change of one row; any other change is undone.
@@ -291,10 +271,8 @@ class postgresql_database {
         return change.commit();
     }
 
-    std::size_t const max_page_bytes_;
     std::string const home_;
     std::string const version_;
-    std::shared_ptr<connections> const connections_;
 };
 
 /// Offers the databases of PostgreSQL servers to whoever has credentials for one. See `backend`.
@@ -304,8 +282,8 @@ class postgresql_backend {
     static constexpr std::string_view type = "postgresql";
 
     struct options {
-        /// The servers that clients may have this server connect to, as `host:port`; `*` for any
-        /// at all, which lets them reach whatever this server can reach.
+        /// Those that clients may have this server connect to (see `is_allowed_server`). None by
+        /// default, since they could else reach whatever this machine can reach.
         std::vector<std::string> servers;
         /// How a connection is protected, as libpq has it: `disable`, `prefer`, `require`,
         /// `verify-ca`, `verify-full`, …
@@ -326,8 +304,6 @@ class postgresql_backend {
     /// Waits for the operations that are under way. Not to be called on an I/O thread.
     ~postgresql_backend() { threads_->stop(); }
 
-    [[nodiscard]] std::vector<std::string> const& servers() const { return options_.servers; }
-
     task<outcome<std::shared_ptr<postgresql_database>>> open(credentials who, operation_ptr op) {
         if (auto const checked = check(who); !checked) co_return checked.error();
         auto const addresses = co_await resolve_host(who.host, op);
@@ -345,27 +321,14 @@ class postgresql_backend {
     }
 
   private:
-    /// A path would be a socket's, a comma would make a list.
-    static bool is_host_name(std::string_view host) {
-        constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz"
-                                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
-        return !host.empty() && host.find_first_not_of(allowed) == host.npos;
-    }
-
     /// libpq would fill in what is empty, from the environment of the operator.
     outcome<void> check(credentials const& who) const {
-        if (options_.servers.empty())
-            return failure{failure_code::invalid_input, "No server may be connected to"};
-        if (auto const allowed = check_server(options_.servers, who.host, who.port); !allowed)
-            return allowed;
+        if (!is_allowed_server(options_.servers, who.host, who.port)) return server_not_allowed();
         auto const fits = [](std::string_view text) {
             return !text.empty() && text.find('\0') == text.npos;
         };
         if (!fits(who.username) || !fits(who.password.view()))
             return failure{failure_code::wrong_credentials, "The username or password is wrong"};
-        if (!is_host_name(who.host))
-            return failure{failure_code::invalid_input,
-                           "The host is neither the name of one nor an address"};
         if (!fits(who.ns)) return failure{failure_code::invalid_input, "There is no such database"};
         return {};
     }

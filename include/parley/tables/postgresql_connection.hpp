@@ -190,9 +190,12 @@ class postgresql_connection {
         return backend_->connection().server_version();
     }
 
-    /// For one operation, which stops when `control` says so.
-    void start(work_control& control) { backend_->start(control); }
-
+    /// Puts the connection to use for one operation, which stops when `control` says so.
+    struct use {
+        use(postgresql_connection& connection, work_control& control) {
+            connection.backend_->start(control);
+        }
+    };
     class transaction;
 
   private:

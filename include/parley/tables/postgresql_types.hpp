@@ -55,6 +55,20 @@ inline void set_postgresql_type(column& c, std::uint32_t type, std::int32_t modi
     }
 }
 
+/// The type whose own input says whether two texts are one value of the column, or nothing where
+/// `is_same_value` does. Of no type that a modifier shortens text for.
+inline std::optional<std::string> postgresql_comparison_type(column const& c) {
+    if (c.dataType == "real") return c.dataType;
+    auto type = c.dataType; // `timestamp(3) with time zone`: of any precision, so as not to round
+    if (auto const open = type.find('('); open != type.npos)
+        type.erase(open, type.find(')', open) + 1 - open);
+    for (std::string_view known :
+         {"date", "time without time zone", "time with time zone", "timestamp without time zone",
+          "timestamp with time zone", "interval", "uuid"})
+        if (type == known) return type;
+    return std::nullopt;
+}
+
 namespace detail {
 
 /// The bytes of a `bytea`, as `\x00ff` in base64.

@@ -3,7 +3,7 @@
 
 /// \file
 /// The SQL of a table editor, as text and what to bind. Pure: no driver, no I/O. Nothing gets into
-/// a text but fixed words, placeholders, and names out of a table's schema, quoted.
+/// a text but fixed words and numbers, placeholders, and names out of a table's schema, quoted.
 
 #include <parley/detail/ecmascript_json.hpp>
 #include <parley/detail/nearest_name.hpp>
@@ -67,9 +67,11 @@ inline std::string to_like_pattern(std::string_view pattern) {
 /// - `pages_by_top`: TOP and %VID, instead of LIMIT and OFFSET;
 /// - `checks_in_update`: an update or delete sees by itself that there is exactly one such row, and
 ///   that it holds the old value; else its backend does, in a transaction;
+/// - `binds_empty_as_null`: what is bound cannot tell an empty text from NULL;
 /// - `cell_lock`: what makes a query of a cell hold its row until the transaction ends;
 /// - `placeholder(n)`: the n-th, from 1 on;
-/// - `output(column)`: a column of a page, as its backend reads it;
+/// - `output(column, longest)`: a column, as its backend reads it; of text and bytes, no more than
+///   the first `longest` need be there;
 /// - `match(column, placeholder)`, `to_pattern(pattern)`: a filter;
 /// - `row_order(table)`: what orders the rows of a table without a primary key.
 namespace dialects {
@@ -81,10 +83,11 @@ struct sqlite {
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = false;
     static constexpr bool checks_in_update = false;
+    static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = "";
 
     static std::string placeholder(std::size_t) { return "?"; }
-    static std::string output(column const& c) { return aliased(c); }
+    static std::string output(column const& c, std::size_t) { return aliased(c); }
     static std::string to_pattern(std::string_view pattern) { return std::string(pattern); }
 
     static std::string match(column const& c, std::string const& pattern) {
@@ -113,14 +116,21 @@ struct postgresql {
     static constexpr bool allows_nul = false;
     static constexpr bool pages_by_top = false;
     static constexpr bool checks_in_update = false;
+    static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = " FOR UPDATE";
 
     static std::string placeholder(std::size_t number) { return '$' + std::to_string(number); }
     static std::string to_pattern(std::string_view pattern) { return to_like_pattern(pattern); }
 
-    /// Types that have a kind of their own are as exact without the cast.
-    static std::string output(column const& c) {
-        return aliased(c) + (c.kind == value_kind::other ? "::text" : "");
+    /// libpq holds a whole row, so that long values are cut before they are sent. Types that have a
+    /// kind of their own are as exact without the cast.
+    static std::string output(column const& c, std::size_t longest) {
+        constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+        auto const length = std::to_string(std::min(longest, most));
+        if (c.kind == value_kind::other) return "left(" + aliased(c) + "::text, " + length + ')';
+        if (c.kind == value_kind::binary)
+            return "substring(" + aliased(c) + " from 1 for " + length + ')';
+        return aliased(c);
     }
 
     /// The column's own collation may be one that ILIKE cannot do.
@@ -137,10 +147,11 @@ struct iris {
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = true;
     static constexpr bool checks_in_update = true;
+    static constexpr bool binds_empty_as_null = true;
     static constexpr std::string_view cell_lock = "";
 
     static std::string placeholder(std::size_t) { return "?"; }
-    static std::string output(column const& c) { return aliased(c); }
+    static std::string output(column const& c, std::size_t) { return aliased(c); }
     static std::string to_pattern(std::string_view pattern) { return to_like_pattern(pattern); }
 
     static std::string match(column const& c, std::string const& pattern) {
@@ -221,8 +232,12 @@ class sql_writer {
         text_ += quote_identifier(table_.table_part);
         return *this;
     }
-    /// Binds `value`, and gives its placeholder.
+    /// Binds `value`, and gives its placeholder; or a literal, for what cannot be bound.
     std::string bind(parameter value) {
+        if constexpr (Dialect::binds_empty_as_null) {
+            if (std::holds_alternative<std::nullptr_t>(value)) return "NULL";
+            if (value == parameter(std::string()) || value == parameter(byte_string())) return "''";
+        }
         parameters_.push_back(std::move(value));
         return Dialect::placeholder(parameters_.size());
     }
@@ -273,10 +288,10 @@ class sql_writer {
     }
 
     /// The columns of a page, separated by commas.
-    sql_writer& add_outputs() {
+    sql_writer& add_outputs(std::size_t longest) {
         std::string_view separator;
         for (auto const& c : table_.columns) {
-            text_.append(separator) += Dialect::output(c);
+            text_.append(separator) += Dialect::output(c, longest);
             if (Dialect::pages_by_top) text_ += " AS " + quote_identifier(c.name);
             separator = ", ";
         }
@@ -365,7 +380,10 @@ outcome<sql_statement> select_page(table_schema const& table, page_request const
         sql.add(" FROM (SELECT ");
     }
     if (Dialect::pages_by_top) sql.add("TOP " + sql.bind(before + size) + ' ');
-    sql.add_outputs().add(" FROM ").add_table().add(" AS t");
+    sql.add_outputs(std::max(request.max_bytes, request.max_bytes + 1))
+        .add(" FROM ")
+        .add_table()
+        .add(" AS t");
     if (auto const added = sql.add_filters(request.filters); !added) return added.error();
     if (auto const added = sql.add_order(request.sort); !added) return added.error();
     if (nested) sql.add(") WHERE %VID > " + sql.bind(before));
@@ -386,15 +404,20 @@ outcome<sql_statement> count_rows(table_schema const& table, std::span<filter co
 }
 
 /// The cell that is to be changed, in one row; two rows mean that the key does not tell them apart.
+/// \param longest see `output` of the dialects.
 template <class Dialect>
 outcome<sql_statement> select_cell(table_schema const& table, row_key const& row,
-                                   std::string_view column_name) {
+                                   std::string_view column_name,
+                                   std::size_t longest = std::numeric_limits<std::size_t>::max()) {
     auto const found = detail::find_column(table, column_name);
     if (!found) return found.error();
     detail::sql_writer<Dialect> sql(table);
     sql.add("SELECT ");
     if (Dialect::pages_by_top) sql.add("TOP 2 ");
-    sql.add(Dialect::output(**found)).add(" AS \"cell\" FROM ").add_table().add(" AS t WHERE ");
+    sql.add(Dialect::output(**found, longest))
+        .add(" AS \"cell\" FROM ")
+        .add_table()
+        .add(" AS t WHERE ");
     if (auto const added = sql.add_key(row); !added) return added.error();
     if (!Dialect::pages_by_top) sql.add(" LIMIT 2");
     sql.add(Dialect::cell_lock);

@@ -6,11 +6,12 @@
 
 #include <parley/detail/nearest_name.hpp>
 #include <parley/encoding.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/tables/backend.hpp>
 #include <parley/tables/blocking_pool.hpp>
-#include <parley/tables/connection_pool.hpp>
 #include <parley/tables/database_failures.hpp>
 #include <parley/tables/json_cell.hpp>
+#include <parley/tables/pooled_database.hpp>
 #include <parley/tables/sql.hpp>
 #include <parley/tables/sqlite_connection.hpp>
 #include <parley/tables/sqlite_types.hpp>
@@ -126,20 +127,31 @@ inline std::optional<std::string> sqlite_cell_text(column const& c, sqlite_cell 
     return text.starts_with('"') ? text.substr(1, text.size() - 2) : text;
 }
 
+/// As what a stored value is compared with a client's spelling of it: text is always text.
+inline value_kind sqlite_comparison_kind(column const& c, sqlite_cell const& cell) {
+    bool const keeps_text = c.kind == value_kind::binary || c.dataType == "ANY";
+    bool const is_number = cell.type() == SQLITE_INTEGER || cell.type() == SQLITE_FLOAT;
+    if (!is_number || keeps_text) return value_kind::other;
+    bool const is_bit = cell.type() == SQLITE_INTEGER && (cell.integer() | 1) == 1;
+    if (c.kind == value_kind::boolean && is_bit) return value_kind::boolean;
+    bool const is_double = c.kind == value_kind::real && cell.type() == SQLITE_FLOAT;
+    return is_double ? value_kind::real : value_kind::decimal;
+}
+
 } // namespace detail
 
 /// One session's view of the databases of a folder. See `database`.
-class sqlite_database {
+class sqlite_database : public pooled_database<sqlite_database, sqlite_connection> {
   public:
-    using connections = connection_pool<sqlite_connection>;
-
     sqlite_database(detail::sqlite_folder folder, std::shared_ptr<blocking_pool> threads,
                     connections::options limits, sqlite_connection::options options)
-        : folder_(folder), threads_(threads),
-          connections_(std::make_shared<connections>(
-              std::move(threads), limits, [folder, options](std::string const& ns, work_control&) {
-                  return connect(folder, ns, options);
-              })) {}
+        : pooled_database(std::make_shared<connections>(
+                              threads, limits,
+                              [folder, options](std::string const& ns, work_control&) {
+                                  return connect(folder, ns, options);
+                              }),
+                          options.max_page_bytes),
+          folder_(folder), threads_(std::move(threads)) {}
 
     [[nodiscard]] std::string version() const {
         return std::string("SQLite ") + sqlite_api::sqlite3_libversion();
@@ -152,68 +164,9 @@ class sqlite_database {
                                                         submit_to(threads_));
     }
 
-    task<outcome<std::vector<std::string>>> tables(std::string ns, operation_ptr op) {
-        return run<std::vector<std::string>>(std::move(ns), std::move(op), &list_tables);
-    }
-
-    task<outcome<table_schema>> describe(std::string ns, std::string name, operation_ptr op) {
-        auto work = [ns, name = std::move(name)](sqlite_connection& connection) {
-            return describe_table(connection, ns, name);
-        };
-        return run<table_schema>(ns, std::move(op), std::move(work));
-    }
-
-    task<outcome<page>> read_page(table_schema table, page_request request, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     request = std::move(request)](sqlite_connection& connection) {
-            return read_page_now(connection, table, request);
-        };
-        return run<page>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> update_cell(table_schema table, cell_update update, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     update = std::move(update)](sqlite_connection& connection) {
-            return update_cell_now(connection, table, update);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> insert_row(table_schema table, new_row row, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     row = std::move(row)](sqlite_connection& connection) {
-            return insert_now(connection, table, row);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    task<outcome<void>> delete_row(table_schema table, row_key key, operation_ptr op) {
-        auto ns = table.ns;
-        auto work = [table = std::move(table),
-                     key = std::move(key)](sqlite_connection& connection) {
-            return delete_now(connection, table, key);
-        };
-        return run<void>(std::move(ns), std::move(op), std::move(work));
-    }
-
-    /// Closes the connections that nobody uses.
-    void close_idle() { connections_->close_idle(); }
-
   private:
     friend class sqlite_backend;
-
-    template <class T, class Work>
-    task<outcome<T>> run(std::string ns, operation_ptr op, Work work) {
-        std::function<outcome<T>(sqlite_connection&, work_control&)> use_connection =
-            [work = std::move(work)](sqlite_connection& connection, work_control& control) {
-                sqlite_connection::use const in_use(connection, control);
-                return outcome<T>(work(connection));
-            };
-        return connections_->run<T>(std::move(ns), std::move(op), std::move(use_connection));
-    }
+    friend class pooled_database<sqlite_database, sqlite_connection>;
 
     static outcome<std::unique_ptr<sqlite_connection>> connect(detail::sqlite_folder const& folder,
                                                                std::string const& ns,
@@ -282,7 +235,7 @@ class sqlite_database {
 
         sqlite_connection::transaction snapshot(connection);
         if (auto const begun = snapshot.begin_reading(); !begun) return begun.error();
-        auto rows = read_rows(connection, table, *page_sql);
+        auto rows = read_rows(connection, table, *page_sql, request.max_bytes);
         if (!rows) return rows.error();
         auto const total = read_count(connection, *count_sql);
         if (!total) return total.error();
@@ -291,7 +244,7 @@ class sqlite_database {
     }
 
     static outcome<std::string> read_rows(sqlite_connection& connection, table_schema const& table,
-                                          sql_statement const& sql) {
+                                          sql_statement const& sql, std::size_t most) {
         auto row = sqlite_connection::statement::start(connection, sql.text, sql.parameters);
         if (!row) return row.error();
         json_rows rows(table.columns);
@@ -304,7 +257,7 @@ class sqlite_database {
                 detail::append_sqlite_cell(rows.member(i), table.columns[i],
                                            row->cell(static_cast<int>(i)));
             rows.end_row();
-            if (rows.size() > connection.limits().max_page_bytes) return page_too_large();
+            if (rows.size() > most) return page_too_large();
         }
     }
 
@@ -339,11 +292,14 @@ class sqlite_database {
         auto const found = row->step();
         if (!found) return found.error();
         if (!*found) return wrong_row_count(update.row, 0);
-        auto const stored = detail::sqlite_cell_text(*table.find(update.column), row->cell(0));
+        auto const& changed = *table.find(update.column);
+        auto const stored = detail::sqlite_cell_text(changed, row->cell(0));
+        auto const kind = detail::sqlite_comparison_kind(changed, row->cell(0));
         auto const another = row->step();
         if (!another) return another.error();
         if (*another) return wrong_row_count(update.row, 2);
-        return stored == scalar_text(update.old_value) ? outcome<void>() : value_changed(update);
+        if (!is_same_value(kind, stored, update.old_value)) return value_changed(update);
+        return {};
     }
 
     static outcome<void> insert_now(sqlite_connection& connection, table_schema const& table,
@@ -378,7 +334,6 @@ class sqlite_database {
 
     detail::sqlite_folder const folder_;
     std::shared_ptr<blocking_pool> const threads_;
-    std::shared_ptr<connections> const connections_;
 };
 
 /// Offers the databases of a folder to users that the operator knows. See `backend`.
@@ -396,9 +351,9 @@ class sqlite_backend {
         /// Whether this is a user, and that the password. Called on threads that may block, by
         /// several at once. Nobody, unless it is set.
         std::function<bool(std::string_view username, std::string_view password)> users;
-        /// The names, `host:port`, under which clients may connect; any, when there are none. They
-        /// mean nothing else: the databases are files.
-        std::vector<std::string> servers = {};
+        /// The names under which clients may connect (see `is_allowed_server`). They mean nothing
+        /// else: the databases are files.
+        std::vector<std::string> servers = {"*"};
         std::size_t max_connections = 4; ///< of each session
         std::size_t max_waiting = 100;   ///< operations of a session that wait for one
         std::chrono::milliseconds idle_timeout = std::chrono::minutes(1);
@@ -417,8 +372,6 @@ class sqlite_backend {
     /// Waits for the operations that are under way. Not to be called on an I/O thread.
     ~sqlite_backend() { threads_->stop(); }
 
-    [[nodiscard]] std::vector<std::string> const& servers() const { return options_.servers; }
-
     task<outcome<std::shared_ptr<sqlite_database>>> open(credentials who, operation_ptr op) {
         std::function<outcome<std::shared_ptr<sqlite_database>>(work_control&)> connect =
             [this, who = std::move(who)](work_control& control) { return open_now(who, control); };
@@ -429,8 +382,7 @@ class sqlite_backend {
   private:
     outcome<std::shared_ptr<sqlite_database>> open_now(credentials const& who,
                                                        work_control& control) const {
-        if (auto const allowed = check_server(options_.servers, who.host, who.port); !allowed)
-            return allowed.error();
+        if (!is_allowed_server(options_.servers, who.host, who.port)) return server_not_allowed();
         if (!options_.users || !options_.users(who.username, who.password.view()))
             return failure{failure_code::wrong_credentials, "The username or password is wrong"};
         detail::sqlite_folder const folder(options_.folder);

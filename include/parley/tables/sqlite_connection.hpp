@@ -145,8 +145,9 @@ struct sqlite_cell {
 };
 
 /// `parley_matches(pattern, value)`: the value, as a client sees it, matches the wildcards.
-inline void sqlite_matches(sqlite_api::sqlite3_context* context, int,
-                           sqlite_api::sqlite3_value** arguments) {
+template <class MustStop>
+void sqlite_matches(sqlite_api::sqlite3_context* context, sqlite_api::sqlite3_value** arguments,
+                    MustStop must_stop) {
     auto* pattern = static_cast<wildcard_pattern*>(sqlite_api::sqlite3_get_auxdata(context, 0));
     if (!pattern) {
         auto made = std::make_unique<wildcard_pattern>(sqlite_value{arguments[0]}.text());
@@ -159,7 +160,7 @@ inline void sqlite_matches(sqlite_api::sqlite3_context* context, int,
     }
     sqlite_value const value{arguments[1]};
     std::string text;
-    bool matched = false;
+    std::optional<bool> matched = false;
     switch (value.type()) {
     case SQLITE_NULL:
         break;
@@ -171,12 +172,13 @@ inline void sqlite_matches(sqlite_api::sqlite3_context* context, int,
         break;
     case SQLITE_BLOB:
         append_base64(text, value.blob());
-        matched = pattern->matches(text);
+        matched = pattern->matches(text, must_stop);
         break;
     default:
-        matched = pattern->matches(value.text());
+        matched = pattern->matches(value.text(), must_stop);
     }
-    sqlite_api::sqlite3_result_int(context, matched ? 1 : 0);
+    if (!matched) return sqlite_api::sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+    sqlite_api::sqlite3_result_int(context, *matched ? 1 : 0);
 }
 
 } // namespace detail
@@ -272,14 +274,20 @@ class sqlite_connection {
         sqlite_api::sqlite3_progress_handler(
             db_, 1000, [](void* self) { return at(self).must_stop() ? 1 : 0; }, this);
         int const made = sqlite_api::sqlite3_create_function_v2(
-            db_, "parley_matches", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-            nullptr, &detail::sqlite_matches, nullptr, nullptr, nullptr);
+            db_, "parley_matches", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, this,
+            &sqlite_connection::match, nullptr, nullptr, nullptr);
         return made == SQLITE_OK ? outcome<void>() : detail::sqlite_failure(made, {});
     }
 
     static sqlite_connection& at(void* self) { return *static_cast<sqlite_connection*>(self); }
 
     [[nodiscard]] bool must_stop() const { return control_ && control_->stopped().has_value(); }
+
+    static void match(sqlite_api::sqlite3_context* context, int,
+                      sqlite_api::sqlite3_value** arguments) {
+        auto const& self = at(sqlite_api::sqlite3_user_data(context));
+        detail::sqlite_matches(context, arguments, [&self] { return self.must_stop(); });
+    }
 
     /// Nonzero: try again to get the lock that another connection holds.
     static int wait_for_lock(void* self, int tries) {
@@ -354,11 +362,16 @@ class sqlite_connection::use {
     use(sqlite_connection& connection, work_control& control)
         : connection_(connection),
           on_stop_(control, [&connection] { sqlite_api::sqlite3_interrupt(connection.db_); }) {
+        // Taken once, it costs every value that is read less. Interrupting does not need it.
+        sqlite_api::sqlite3_mutex_enter(sqlite_api::sqlite3_db_mutex(connection_.db_));
         connection_.control_ = &control;
     }
     use(use const&) = delete;
     use& operator=(use const&) = delete;
-    ~use() { connection_.control_ = nullptr; }
+    ~use() {
+        connection_.control_ = nullptr;
+        sqlite_api::sqlite3_mutex_leave(sqlite_api::sqlite3_db_mutex(connection_.db_));
+    }
 
   private:
     sqlite_connection& connection_;

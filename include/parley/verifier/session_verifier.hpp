@@ -5,6 +5,7 @@
 /// Sessions that outlive a connection: a token stands for what was once proven, until it has not
 /// been used for a while.
 
+#include <parley/detail/exception_text.hpp>
 #include <parley/encoding.hpp>
 #include <parley/error.hpp>
 #include <parley/peer.hpp>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,7 +28,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace parley {
 
@@ -99,14 +100,22 @@ class login_session {
         std::uint64_t key_ = 0;
     };
 
-    /// Ends it; the store does.
+    /// Ends it; the store does. All watches are called even if one breaks its word and throws; the
+    /// last such exception is thrown on.
     void end() {
         std::shared_ptr<Data> last; // destroyed without the lock
+        std::exception_ptr failure;
         std::scoped_lock lock(mutex_);
         last.swap(data_);
-        for (auto const& [key, ended] : watches_)
-            ended();
+        for (auto const& [key, ended] : watches_) {
+            try {
+                ended();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+        }
         watches_.clear();
+        if (failure) std::rethrow_exception(failure);
     }
 
   private:
@@ -133,6 +142,8 @@ class session_verifier {
         std::chrono::milliseconds timeout = std::chrono::minutes(30); ///< without any activity
         std::size_t max_sessions = 10'000;
         std::function<time_point()> now = std::chrono::steady_clock::now; ///< the transport's clock
+        /// Told what failed when a session ended by itself; must not throw; may be empty.
+        std::function<void(std::string_view)> log = {};
     };
 
     session_verifier() : session_verifier(options{}) {}
@@ -140,15 +151,26 @@ class session_verifier {
 
     /// A new session, and the token that stands for it: 43 base64url characters, to be sent to its
     /// user and kept nowhere else. `errc::overloaded` beyond `max_sessions`.
-    result<std::string> begin(Data data) {
+    /// \param instead_of the token of a session, if there is one, that ends when this one begins,
+    /// and lives on when this fails.
+    result<std::string> begin(Data data, credential instead_of = {}) {
         std::array<std::uint8_t, 32> token{};
         fill_random(token);
         auto const now = state_->limits.now();
         auto session = std::make_shared<session_type>(std::move(data), now, state_->limits.timeout);
         auto const [id, secret] = split(token);
-        std::scoped_lock lock(state_->mutex);
-        if (state_->sessions.size() >= state_->limits.max_sessions) return errc::overloaded;
-        state_->sessions.emplace(id, entry{secret, std::move(session)});
+        identity earlier;
+        {
+            std::scoped_lock lock(state_->mutex);
+            auto const found = locate(instead_of);
+            bool const has_place = found != state_->sessions.end();
+            if (!has_place && state_->sessions.size() >= state_->limits.max_sessions) {
+                return errc::overloaded;
+            }
+            state_->sessions.emplace(id, entry{secret, std::move(session)});
+            if (has_place) earlier = take(found);
+        }
+        if (earlier) earlier->end();
         return result<std::string>(boost::system::in_place_value, to_base64url(token));
     }
 
@@ -163,15 +185,12 @@ class session_verifier {
 
     /// Ends the session of a token; false when there is none.
     bool end(credential token) {
-        auto const bytes = bytes_of(token);
-        if (!bytes || !find(token)) return false;
         identity ended;
         {
             std::scoped_lock lock(state_->mutex);
-            auto const found = state_->sessions.find(split(*bytes).first);
+            auto const found = locate(token);
             if (found == state_->sessions.end()) return false;
-            ended = std::move(found->second.session);
-            state_->sessions.erase(found);
+            ended = take(found);
         }
         ended->end();
         return true;
@@ -181,33 +200,31 @@ class session_verifier {
     time_point end_expired() {
         auto const now = state_->limits.now();
         auto next = now + state_->limits.timeout;
-        std::vector<identity> expired;
+        session_map expired;
         {
             std::scoped_lock lock(state_->mutex);
-            std::erase_if(state_->sessions, [&](auto const& one) {
-                auto const expires = one.second.session->expires_at();
+            for (auto at = state_->sessions.begin(); at != state_->sessions.end();) {
+                auto const one = at++;
+                auto const expires = one->second.session->expires_at();
                 if (expires > now) {
                     next = std::min(next, expires);
-                    return false;
+                } else {
+                    expired.insert(state_->sessions.extract(one)); // allocates nothing
                 }
-                expired.push_back(one.second.session);
-                return true;
-            });
+            }
         }
-        for (auto const& session : expired)
-            session->end();
+        end_each(expired);
         return next;
     }
 
     /// Ends every session.
     void end_all() {
-        std::map<id_type, entry> all;
+        session_map all;
         {
             std::scoped_lock lock(state_->mutex);
             all.swap(state_->sessions);
         }
-        for (auto const& [id, one] : all)
-            one.session->end();
+        end_each(all);
     }
 
     [[nodiscard]] std::size_t size() const {
@@ -232,13 +249,14 @@ class session_verifier {
         id_type secret;
         identity session;
     };
+    using session_map = std::map<id_type, entry>;
 
     struct state {
         explicit state(options o) : limits(std::move(o)) {}
 
         options limits;
         std::mutex mutex;
-        std::map<id_type, entry> sessions; // found by half of the token; the other half is compared
+        session_map sessions; // found by half of the token; the other half is compared
     };
 
     static std::pair<id_type, id_type> split(token_type const& token) {
@@ -257,15 +275,40 @@ class session_verifier {
         return token;
     }
 
-    [[nodiscard]] identity find(credential text) const {
+    /// With the lock held.
+    [[nodiscard]] typename session_map::iterator locate(credential text) const {
+        auto& sessions = state_->sessions;
         auto const token = bytes_of(text);
-        if (!token) return nullptr;
+        if (!token) return sessions.end();
         auto const [id, secret] = split(*token);
-        std::scoped_lock lock(state_->mutex);
-        auto const found = state_->sessions.find(id);
-        if (found == state_->sessions.end()) return nullptr;
+        auto const found = sessions.find(id);
+        if (found == sessions.end()) return found;
         auto const genuine = detail::equal_in_constant_time<16>(found->second.secret, secret);
-        return genuine ? found->second.session : nullptr;
+        return genuine ? found : sessions.end();
+    }
+
+    [[nodiscard]] identity find(credential token) const {
+        std::scoped_lock lock(state_->mutex);
+        auto const found = locate(token);
+        return found == state_->sessions.end() ? nullptr : found->second.session;
+    }
+
+    /// Out of the store; with the lock held.
+    identity take(typename session_map::iterator at) {
+        return std::move(state_->sessions.extract(at).mapped().session);
+    }
+
+    /// What one of them throws is no reason not to end the others, or those that come later.
+    void end_each(session_map const& ended) const {
+        for (auto const& [id, one] : ended) {
+            try {
+                one.session->end();
+            } catch (...) {
+                if (auto const& log = state_->limits.log) {
+                    log("the end of a session failed: " + detail::exception_text());
+                }
+            }
+        }
     }
 
     std::shared_ptr<state> state_;

@@ -11,7 +11,7 @@ import {
 } from '../vendor/tabulator/tabulator_esm.min.js';
 import { fillCell } from './cell_content.js';
 import { h, icon } from './dom.js';
-import { isNumeric, kindOf, typeName } from './values.js';
+import { isNumeric, kindOf, toText, typeName } from './values.js';
 
 Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule]);
 
@@ -47,7 +47,7 @@ function headerContent(column, locked) {
 
 /**
  * Events, whose `detail` has the number of the row in the page and the column: `edit` with `typed` when
- * a character opened the editor, `sort`, `remove`, `turn` with `by` pages, `add`, `active`.
+ * a character opened the editor, `sort`, `remove`, `turn` with `by` pages, `add`, `copied`, `active`.
  */
 export class Grid extends EventTarget {
   #host;
@@ -212,6 +212,7 @@ export class Grid extends EventTarget {
 
   #listen() {
     this.#host.addEventListener('keydown', (event) => this.#key(event));
+    this.#host.addEventListener('copy', (event) => this.#copy(event));
     this.#host.addEventListener('focusin', ({ target }) => {
       const at = this.#placeOf(target);
       if (at !== null) this.#activate(at, false);
@@ -315,6 +316,17 @@ export class Grid extends EventTarget {
       this.#tell('edit', { ...this.#active, typed: key });
     } else return;
     event.preventDefault();
+  }
+
+  /** The active cell's text, unless a part of the page was selected: that is copied as anywhere. */
+  #copy(event) {
+    const { row, column } = this.#active;
+    if (row === header || !getSelection().isCollapsed || !this.#placeOf(event.target)) return;
+    const value = this.#rows[row]?.[this.#columns[column].name];
+    const draft = this.#draftOf(this.#rows[row], this.#columns[column]);
+    event.clipboardData.setData('text/plain', draft?.text ?? toText(this.#columns[column], value));
+    event.preventDefault();
+    this.#tell('copied', this.#active);
   }
 
   #tell(type, { column, ...detail }) {

@@ -101,6 +101,17 @@ line.addEventListener('lost', ({ detail: { expired } }) => {
   showConnect(ended + kept);
 });
 
+// A page that nobody uses must not keep the session alive by coming back again and again.
+let lastUsed = Date.now();
+for (const type of ['keydown', 'pointerdown']) {
+  const used = () => {
+    lastUsed = Date.now();
+    line.wake();
+  };
+  addEventListener(type, used, { capture: true, passive: true });
+}
+line.mayReturn = () => Date.now() - lastUsed < clock.timeout;
+
 addEventListener('beforeunload', (event) => {
   if (drafts.size > 0) event.preventDefault();
 });

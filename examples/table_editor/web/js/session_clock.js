@@ -44,6 +44,11 @@ export class SessionClock extends EventTarget {
     if (this.#timer !== null) this.dispatchEvent(new Event('tick'));
   }
 
+  /** Milliseconds that a session lasts without activity. */
+  get timeout() {
+    return this.#timeout;
+  }
+
   /** Milliseconds. */
   get left() {
     return Math.max(0, this.#deadline - Date.now());

@@ -39,9 +39,9 @@ const firstDelay = 400;
 const longestDelay = 15_000;
 
 /**
- * Events: `open` each time the line is there; `waiting` with `{seconds}` when it dropped and will be
- * tried again; `trying`; `lost` with `{expired}` when the session is gone and only a log-in helps;
- * `sent` for every command.
+ * Events: `open` each time the line is there; `waiting` when it dropped and will be tried again, in
+ * `{seconds}`, or, without them, when somebody comes; `trying`; `lost` with `{expired}` when the session is
+ * gone and only a log-in helps; `sent` for every command.
  */
 export class Line extends EventTarget {
   #socket = null;
@@ -50,6 +50,10 @@ export class Line extends EventTarget {
   #failures = 0;
   #timer = null;
   #wanted = false;
+  #isAsleep = false;
+
+  /** Whether it may come back by itself, which prolongs the session; else it waits for wake(). */
+  mayReturn = () => true;
 
   constructor() {
     super();
@@ -77,8 +81,13 @@ export class Line extends EventTarget {
 
   /** Tries at once, if it was only waiting to. */
   retry() {
-    if (!this.#wanted || this.#socket !== null || this.#timer === null) return;
-    this.#connect();
+    if (!this.#wanted || this.#socket !== null) return;
+    if (this.#timer !== null || this.#isAsleep) this.#connect();
+  }
+
+  /** Somebody is there. */
+  wake() {
+    if (this.#isAsleep) this.retry();
   }
 
   /**
@@ -111,6 +120,7 @@ export class Line extends EventTarget {
   #connect() {
     clearTimeout(this.#timer);
     this.#timer = null;
+    this.#isAsleep = false;
     this.dispatchEvent(new Event('trying'));
     const url = new URL('/ws', location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -185,6 +195,11 @@ export class Line extends EventTarget {
 
   /** A browser does not tell why an upgrade failed, so a failed one asks whether the session lives. */
   async #mend(opened) {
+    this.#isAsleep = !this.mayReturn();
+    if (this.#isAsleep) {
+      this.dispatchEvent(new CustomEvent('waiting', { detail: {} }));
+      return;
+    }
     if (!opened && (await this.#sessionIsGone())) {
       if (this.#wanted) this.#lose(true);
       return;

@@ -14,6 +14,8 @@ export const defaultView = {
   filters: [], // {column, value}
 };
 
+const mostPages = 100; // that are searched for one row
+
 const isDefault = (view) => JSON.stringify(view) === JSON.stringify(defaultView);
 
 function toPayload({ page, pageSize, sortColumn, sortDirection, filters }) {
@@ -268,15 +270,28 @@ export class Table extends EventTarget {
 
   /** The row as it is stored now; undefined when it is gone. */
   async #lookUp(key) {
-    const { tableData } = await this.#ask('requestData', {
-      page: 0,
-      pageSize: 50,
-      // A key may contain wildcards or match others, so the one that is meant is looked for below.
-      filters: [{ column: this.primaryKey.name, value: String(key) }],
-      sortColumn: this.primaryKey.name,
-      sortDirection: 'asc',
-    });
-    return tableData.rows.find((row) => this.keyOf(row) === key);
+    const { name } = this.primaryKey;
+    // Such a number is written in more than one way (1e6, 1000000), but it is sorted in one.
+    const isSought = kindOf(this.primaryKey) === 'real';
+    // A filter finds other keys, too, where this one has a wildcard in it.
+    const filters = isSought ? [] : [{ column: name, value: String(key) }];
+    const view = { ...defaultView, pageSize: 200, filters, sortColumn: name, sortDirection: 'asc' };
+    let page = 0;
+    let low = 0;
+    let high = 0;
+    for (let asked = 0; asked < mostPages; asked++) {
+      const { tableData } = await this.#ask('requestData', toPayload({ ...view, page }));
+      const { rows, totalRows } = tableData;
+      const found = rows.find((row) => this.keyOf(row) === key);
+      if (found !== undefined) return found;
+      if (asked === 0) high = Math.ceil(totalRows / view.pageSize) - 1;
+      const last = rows.length > 0 ? this.keyOf(rows.at(-1)) : key;
+      if (!isSought || last === null || last < key) low = page + 1;
+      else high = page - 1;
+      if (low > high) return undefined;
+      page = isSought ? Math.floor((low + high) / 2) : low;
+    }
+    throw new CommandError({ message: lost });
   }
 
   /** Adds a row with these values, by column name. Rejects as Line.request(), or with CommandError. */
@@ -349,4 +364,6 @@ export class Table extends EventTarget {
   }
 }
 
+const lost =
+  'This row could not be found again: its key has wildcards in it, and too many others match.';
 const gone = 'This row is no longer there: somebody deleted it meanwhile.';

@@ -70,6 +70,8 @@ export class TableView {
       this.#pager.element,
     );
     this.#insertButton.classList.add('primary');
+    // Whatever appears above the grid moves its cells.
+    new ResizeObserver(() => this.#editor?.follow()).observe(this.#gridBox);
     this.#listen();
     this.#showTools();
     table.open();
@@ -173,6 +175,7 @@ export class TableView {
     on('edit', ({ row, column, typed }) => this.#edit(row, column, typed));
     on('remove', ({ row }) => this.#remove(row));
     on('add', () => this.#insert());
+    on('copied', ({ column }) => announce(`Copied ${column.name}.`));
   }
 
   #showRows() {

@@ -2,17 +2,18 @@
 // Values and their types: what a column's dataType means here, how a value is shown, and what typed
 // text becomes. Digits are never lost: what a Number cannot hold exactly stays a string.
 
-// In this order: `timestamp` before `time`, `interval` before `int`.
+// In this order: arrays and ranges, which are of other types, first; `timestamp` before `time`. A type of
+// somebody's own (`fingerprint`, `phone_number`) is text.
 const kinds = [
+  ['text', /\[|^_|range/],
   ['binary', /blob|bytea|binary|image|^bytes/],
-  ['boolean', /bool|^bit$/],
-  ['text', /interval|point|char|text|clob|json|uuid|xml/],
+  ['boolean', /^bool|^bit$/],
   ['datetime', /timestamp|datetime|posixtime/],
   ['date', /^date/],
   ['time', /^time/],
-  ['integer', /int|serial/],
-  ['decimal', /dec|numeric|number|money/],
-  ['real', /real|double|float/],
+  ['integer', /\b(tiny|small|medium|big)?int(eger)?\d*\b|^(small|big)?serial/],
+  ['decimal', /^(dec|decimal|numeric|number|money)(\b|_)/],
+  ['real', /^(real|double|float)/],
 ];
 
 /** binary, boolean, datetime, date, time, integer, decimal, real or text. */

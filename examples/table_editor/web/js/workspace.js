@@ -137,8 +137,9 @@ export class Workspace {
   #lineIsDown(seconds) {
     const { line, drafts } = this.#context;
     const kept = drafts.size > 0 ? ' What you typed is kept.' : '';
+    const moment = seconds < 2 ? 'in a moment' : `in ${Math.ceil(seconds)} seconds`;
     this.#showBanner(
-      `The connection is lost.${kept} Trying again ${seconds < 2 ? 'in a moment' : `in ${Math.ceil(seconds)} seconds`}.`,
+      `The connection is lost.${kept} Trying again ${seconds === undefined ? 'when you are back' : moment}.`,
       h('button', { type: 'button', class: 'button small', click: () => line.retry() }, 'Try now'),
     );
   }
