@@ -1,6 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The media server with mediasoup's real worker, and with programs that are none.
 
+#include <tests/support/json_variations.hpp>
 #include <tests/support/media_server.hpp>
 #include <tests/support/temporary_directory.hpp>
 
@@ -206,6 +207,35 @@ BOOST_FIXTURE_TEST_CASE(two_hundred_visits_leave_nothing, running) {
         }
     }
     BOOST_CHECK(counts() == media_counts());
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_that_a_client_says_kills_a_worker, running) {
+    auto const sending = transport("a", media_direction::send).id;
+    auto const receiving = transport("a", media_direction::recv).id;
+    std::size_t heard = 0;
+    test::with_each_value_replaced(browser_rtp_parameters(), [&](auto const& given) {
+        auto const producer = run(media.produce(sending, "audio", given));
+        if (!producer) return;
+        media.resume(*producer);
+        auto const capabilities = browser_rtp_capabilities();
+        if (run(media.consume(receiving, *producer, capabilities))) ++heard;
+        media.close_producer(*producer);
+    });
+    BOOST_TEST(heard > 50U);
+
+    auto const producer = produce(sending);
+    heard = 0;
+    test::with_each_value_replaced(browser_rtp_capabilities(), [&](auto const& given) {
+        if (run(media.consume(receiving, producer, given))) ++heard;
+    });
+    BOOST_TEST(heard > 50U);
+    test::with_each_value_replaced(browser_dtls_parameters(), [&](auto const& given) {
+        auto const fresh = transport("b", media_direction::send).id;
+        run(media.connect_transport(fresh, given));
+        media.close_transport(fresh);
+    });
+    BOOST_TEST(restarted.empty());
+    BOOST_CHECK(counts() == (media_counts{2, 2, 1, 1}));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_closed_while_it_is_made_is_not_left_behind, running) {

@@ -2,6 +2,7 @@
 // What clients say of their media, and what the worker and other clients are told of it.
 
 #include <tests/support/browser_parameters.hpp>
+#include <tests/support/json_variations.hpp>
 
 #include <parley/json.hpp>
 #include <parley/signaling/mediasoup/rtp.hpp>
@@ -10,8 +11,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
-#include <functional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +21,7 @@ using boost::json::value;
 using test::browser_dtls_parameters;
 using test::browser_rtp_capabilities;
 using test::browser_rtp_parameters;
+using test::with_each_value_replaced;
 
 namespace {
 
@@ -55,58 +55,6 @@ std::string rtp_fault_with(std::string_view pointer, std::string_view replacemen
         at(given, pointer) = boost::json::parse({replacement.data(), replacement.size()});
     }
     return rtp_fault(given);
-}
-
-/// Every value within another.
-void visit(value& v, std::function<void(value&)> const& seen) {
-    seen(v);
-    if (auto* members = v.if_object()) {
-        for (auto& member : *members)
-            visit(member.value(), seen);
-    } else if (auto* elements = v.if_array()) {
-        for (auto& element : *elements)
-            visit(element, seen);
-    }
-}
-
-std::size_t count(value& v) {
-    std::size_t all = 0;
-    visit(v, [&](value&) { ++all; });
-    return all;
-}
-
-/// Calls `check` with `given` in which each value in turn is each of many others.
-void with_each_value_replaced(value const& given, std::function<void(value const&)> const& check) {
-    std::vector<value> const others{nullptr,
-                                    true,
-                                    -1,
-                                    0,
-                                    256,
-                                    70'000,
-                                    4294967296,
-                                    1e300,
-                                    0.5,
-                                    "",
-                                    "x",
-                                    std::string(100'000, 'y').c_str(),
-                                    boost::json::array(),
-                                    boost::json::array(1000),
-                                    boost::json::object(),
-                                    boost::json::parse(R"({"a":{"b":[{}]}})")};
-    auto copy = given;
-    auto const all = count(copy);
-    for (std::size_t place = 0; place < all; ++place) {
-        for (auto const& other : others) {
-            auto changed = given;
-            std::size_t here = 0;
-            value* target = nullptr;
-            visit(changed, [&](value& v) {
-                if (here++ == place) target = &v;
-            });
-            *target = other;
-            check(changed);
-        }
-    }
 }
 
 /// What the worker may be told: nothing long, deep or numerous.
