@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
-# Installs the Debian 12 packages that parley needs. Usage: scripts/setup.sh demo|test
+# Installs the Debian 12 packages that parley needs. Usage: scripts/setup.sh demo|test|worker
 # As root, or as a user with sudo. Does nothing when they are all there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache
           libboost1.81-dev libboost-json1.81-dev libcrypto++-dev libsoci-dev libsqlite3-dev
           libpq-dev libssl-dev libcli11-dev libspdlog-dev)
+# What scripts/mediasoup-worker.sh builds mediasoup's worker with.
+worker_packages=(g++ cmake ninja-build ccache pkg-config openssl libssl-dev libuv1-dev libsrtp2-dev
+                 libusrsctp-dev libabsl-dev nlohmann-json3-dev)
 case "${1:-}" in
     demo) ;;
+    worker)
+        packages=("${worker_packages[@]}")
+        command -v npm >/dev/null || packages+=(npm)
+        ;;
     test)
         packages+=(libboost-test1.81-dev libbenchmark-dev clang-16 clang-format clang-tidy-16
                    libclang-rt-16-dev python3 python3-websockets python3-cryptography openssl
@@ -18,7 +25,7 @@ case "${1:-}" in
         command -v npm >/dev/null || packages+=(npm)
         ;;
     *)
-        echo "usage: scripts/setup.sh demo|test" >&2
+        echo "usage: scripts/setup.sh demo|test|worker" >&2
         exit 2
         ;;
 esac

@@ -65,26 +65,21 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
 
 any_media make_media(signaling::media_section const& media) {
     if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
-    if (!std::filesystem::is_regular_file(media.worker)) {
-        refuse("media.worker: expected the mediasoup worker's program, found nothing at " +
-               media.worker +
-               ".\nscripts/mediasoup-worker.sh builds it and prints where it is; "
-               "leave it empty for signalling only.");
+    signaling::mediasoup_options options{.workers = media.workers,
+                                         .listen_address = media.listenAddress,
+                                         .announced_address = media.announcedAddress};
+    options.worker.binary = media.worker;
+    options.worker.lowest_port = media.minPort;
+    options.worker.highest_port = media.maxPort;
+    options.worker.log = [](auto, std::string_view text) {
+        log::warning("media", {{"message", text}});
+    };
+    if (auto const wrong = signaling::check(options)) {
+        refuse("media: " + wrong->text() +
+               ".\nscripts/mediasoup-worker.sh builds the worker and prints where it is; leave "
+               "media.worker empty for signalling only.");
     }
-    if (media.minPort > media.maxPort) {
-        refuse("media.minPort: expected at most media.maxPort, " + std::to_string(media.maxPort) +
-               ", found " + std::to_string(media.minPort));
-    }
-    return any_media(std::make_unique<signaling::mediasoup_media>(
-        signaling::mediasoup_options{.worker = media.worker,
-                                     .workers = media.workers,
-                                     .listen_address = media.listenAddress,
-                                     .announced_address = media.announcedAddress,
-                                     .min_port = media.minPort,
-                                     .max_port = media.maxPort,
-                                     .log = [](std::string_view text) {
-                                         log::warning("media", {{"message", text}});
-                                     }}));
+    return any_media(std::make_unique<signaling::mediasoup_media>(std::move(options)));
 }
 
 } // namespace

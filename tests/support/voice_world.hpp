@@ -169,7 +169,7 @@ class voice_world : public memory_world {
             advance(std::chrono::seconds{5});
         for (auto const& one : servers_) {
             BOOST_TEST(one->server.connections() == 0u);
-            BOOST_TEST((one->media.count() == voice::null_media::counts{}));
+            BOOST_TEST((one->media.counts() == voice::media_counts{}));
         }
     }
 

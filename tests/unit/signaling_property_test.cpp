@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -56,8 +57,10 @@ class commotion {
     void check() {
         for (auto const& channel : channels) {
             std::size_t speaking = 0;
-            for (std::size_t i = 0; i < servers; ++i)
-                speaking += world_[i].media.speaking(channel);
+            for (auto const& producer : producers_[channel]) {
+                for (std::size_t i = 0; i < servers; ++i)
+                    speaking += world_[i].media.paused(producer) == false ? 1 : 0;
+            }
             BOOST_REQUIRE_LE(speaking, 1u);
         }
     }
@@ -123,10 +126,13 @@ class commotion {
         auto const made = user.ask("create-transport",
                                    {{"channelId", channel.at("channelId")}, {"direction", "send"}});
         if (!made.contains("data")) return;
-        user.ask("produce", {{"transportId", made.at("data").at("id")},
-                             {"kind", "audio"},
-                             {"rtpParameters", object()},
-                             {"channelId", channel.at("channelId")}});
+        auto const produced = user.ask("produce", {{"transportId", made.at("data").at("id")},
+                                                   {"kind", "audio"},
+                                                   {"rtpParameters", object()},
+                                                   {"channelId", channel.at("channelId")}});
+        if (!produced.contains("data")) return;
+        producers_[std::string(channel.at("channelId").as_string())].emplace_back(
+            produced.at("data").at("id").as_string());
     }
 
     void talk() {
@@ -139,6 +145,7 @@ class commotion {
 
     std::minstd_rand random_;
     voice_world world_{servers};
+    std::map<std::string, std::vector<std::string>> producers_; // by channel
     std::vector<std::unique_ptr<somebody>> users_;
 };
 

@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ enum class media_direction { send, recv };
 struct media_failure {
     std::string message;
 };
+
+/// What `media_result<T>::value()` throws when there is no value.
+[[noreturn]] inline void throw_exception_from_error(media_failure const& failure,
+                                                    boost::source_location const&) {
+    throw std::runtime_error(failure.message);
+}
 
 template <class T>
 using media_result = result<T, media_failure>;

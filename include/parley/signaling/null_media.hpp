@@ -2,191 +2,179 @@
 #pragma once
 
 /// \file
-/// No media server: for signalling only, and for tests.
+/// A media server without media: for signalling alone, and for its tests.
 
 #include <parley/random.hpp>
 #include <parley/signaling/media.hpp>
+#include <parley/signaling/media_registry.hpp>
+#include <parley/task.hpp>
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace parley::signaling {
 
-/// Answers as a media server would, keeps count of what there is, and carries no sound. Copies are
-/// the same one. Thread-safe.
+/// Gives plausible parameters, keeps account of what is there, and carries no media. Clients'
+/// parameters are taken as they are. Thread-safe; copies are the same media server.
 class null_media {
   public:
-    /// What there is now.
-    struct counts {
-        std::size_t channels = 0;
-        std::size_t transports = 0;
-        std::size_t producers = 0;
-        std::size_t consumers = 0;
-        std::size_t speaking = 0; ///< producers that are not paused
-
-        bool operator==(counts const&) const = default;
-    };
-
-    task<media_result<boost::json::object>> capabilities(std::string channel) {
-        std::scoped_lock lock(state_->mutex);
-        state_->channels.try_emplace(channel);
-        boost::json::object const opus{{"kind", "audio"},
-                                       {"mimeType", "audio/opus"},
-                                       {"preferredPayloadType", 111},
-                                       {"clockRate", 48000},
-                                       {"channels", 2}};
-        boost::json::object answered{{"codecs", boost::json::array{opus}},
-                                     {"headerExtensions", boost::json::array()}};
-        co_return answered;
+    task<media_result<boost::json::object>> capabilities(std::string) {
+        auto const lock = lock_state();
+        if (state_->refusal) co_return *state_->refusal;
+        boost::json::object capabilities{{"codecs", opus("preferredPayloadType")},
+                                         {"headerExtensions", boost::json::array()}};
+        co_return capabilities;
     }
 
     task<media_result<transport_parameters>> create_transport(std::string channel,
-                                                              media_direction) {
-        std::scoped_lock lock(state_->mutex);
-        transport_parameters made;
-        made.id = random_uuid();
-        made.iceParameters = {{"usernameFragment", made.id}, {"iceLite", true}};
-        made.dtlsParameters = {{"role", "auto"}};
-        state_->channels[channel].emplace(made.id, transport());
-        co_return made;
+                                                              media_direction direction) {
+        auto const lock = lock_state();
+        if (state_->refusal) co_return *state_->refusal;
+        auto id = random_uuid();
+        state_->registry.add_transport(channel, id, direction);
+        boost::json::object ice{
+            {"usernameFragment", random_uuid()}, {"password", random_uuid()}, {"iceLite", true}};
+        boost::json::object const candidate{
+            {"foundation", "udpcandidate"}, {"ip", "127.0.0.1"}, {"port", 40000},
+            {"priority", 1076558079},       {"protocol", "udp"}, {"type", "host"}};
+        std::string fingerprint = "00";
+        for (int i = 1; i < 32; ++i)
+            fingerprint += ":00";
+        boost::json::object const hash{{"algorithm", "sha-256"}, {"value", fingerprint}};
+        boost::json::object dtls{{"role", "auto"}, {"fingerprints", boost::json::array(1, hash)}};
+        co_return transport_parameters{std::move(id), std::move(ice),
+                                       boost::json::array(1, candidate), std::move(dtls)};
     }
 
-    task<media_result<void>> connect_transport(std::string id, boost::json::value const&) {
-        std::scoped_lock lock(state_->mutex);
-        if (!state_->find(id)) co_return no("transport");
+    task<media_result<void>> connect_transport(std::string transport, boost::json::value) {
+        auto const lock = lock_state();
+        if (state_->refusal) co_return *state_->refusal;
+        auto const found = state_->registry.connecting(transport);
+        if (!found) co_return found.error();
         co_return media_result<void>();
     }
 
-    task<media_result<std::string>> produce(std::string transport_id, std::string kind,
-                                            boost::json::value const&) {
-        std::scoped_lock lock(state_->mutex);
-        auto* const on = state_->find(transport_id);
-        if (!on) co_return no("transport");
-        if (kind != "audio") co_return media_failure{"kind: expected audio"};
+    task<media_result<std::string>> produce(std::string transport, std::string kind,
+                                            boost::json::value) {
+        auto const lock = lock_state();
+        if (state_->refusal) co_return *state_->refusal;
         auto const id = random_uuid();
-        on->speaking.emplace(id, false);
+        auto const made = state_->registry.add_producer(transport, id, kind);
+        if (!made) co_return made.error();
         co_return media_result<std::string>(boost::system::in_place_value, id);
     }
 
-    task<media_result<consumer_parameters>> consume(std::string transport_id, std::string producer,
-                                                    boost::json::value const&) {
-        std::scoped_lock lock(state_->mutex);
-        auto* const on = state_->find(transport_id);
-        if (!on) co_return no("transport");
-        if (!state_->owner(producer)) co_return no("producer");
-        ++on->consumers;
-        co_return consumer_parameters{random_uuid(), producer, "audio", {}};
+    task<media_result<consumer_parameters>> consume(std::string transport, std::string producer,
+                                                    boost::json::value) {
+        auto const lock = lock_state();
+        if (state_->refusal) co_return *state_->refusal;
+        auto const id = random_uuid();
+        auto const fits = state_->registry.consuming(transport, producer);
+        if (!fits) co_return fits.error();
+        state_->registry.add_consumer(transport, producer, id);
+        boost::json::object const encoding{{"ssrc", 123456789}};
+        boost::json::object rtp{{"mid", "0"},
+                                {"codecs", opus("payloadType")},
+                                {"headerExtensions", boost::json::array()},
+                                {"encodings", boost::json::array(1, encoding)},
+                                {"rtcp", {{"cname", "null"}, {"reducedSize", true}}}};
+        co_return consumer_parameters{id, std::move(producer), "audio", std::move(rtp)};
     }
 
-    void pause(std::string const& producer) { set_speaking(producer, false); }
-    void resume(std::string const& producer) { set_speaking(producer, true); }
+    void pause(std::string const& producer) { set_paused(producer, true); }
+    void resume(std::string const& producer) { set_paused(producer, false); }
 
-    void close_transport(std::string const& id) {
-        std::scoped_lock lock(state_->mutex);
-        for (auto& [channel, transports] : state_->channels)
-            transports.erase(id);
+    void close_transport(std::string const& transport) {
+        lock_state()->registry.remove_transport(transport);
     }
-
     void close_producer(std::string const& producer) {
-        std::scoped_lock lock(state_->mutex);
-        if (auto* const on = state_->owner(producer)) on->speaking.erase(producer);
+        lock_state()->registry.remove_producer(producer);
     }
-
     void close_channel(std::string const& channel) {
-        std::scoped_lock lock(state_->mutex);
-        state_->channels.erase(channel);
+        lock_state()->registry.remove_channel(channel);
     }
 
     [[nodiscard]] std::size_t workers() const { return 0; }
 
-    void on_restart(std::function<void(std::vector<std::string> const&)> restarted) {
-        state_->restarted = std::move(restarted);
+    void on_restart(std::function<void(std::vector<std::string> const&)> callback) {
+        lock_state()->restarted = std::move(callback);
     }
 
-    [[nodiscard]] counts count() const {
-        std::scoped_lock lock(state_->mutex);
-        counts all;
-        all.channels = state_->channels.size();
-        for (auto const& [channel, transports] : state_->channels) {
-            all.transports += transports.size();
-            for (auto const& [id, on] : transports) {
-                all.producers += on.speaking.size();
-                all.consumers += on.consumers;
-                for (auto const& [producer, speaks] : on.speaking)
-                    all.speaking += speaks ? 1 : 0;
-            }
-        }
-        return all;
+    // ---- For tests
+    // -------------------------------------------------------------------------------
+
+    [[nodiscard]] media_counts counts() const { return lock_state()->registry.counts(); }
+
+    /// Nothing if there is no such producer.
+    [[nodiscard]] std::optional<bool> paused(std::string const& producer) const {
+        auto const lock = lock_state();
+        auto const* found = lock->registry.find_producer(producer);
+        return found != nullptr ? std::optional(found->paused) : std::nullopt;
     }
 
-    /// How many producers of a channel are not paused.
-    [[nodiscard]] std::size_t speaking(std::string const& channel) const {
-        std::scoped_lock lock(state_->mutex);
-        std::size_t all = 0;
-        auto const found = state_->channels.find(channel);
-        if (found == state_->channels.end()) return all;
-        for (auto const& [id, on] : found->second) {
-            for (auto const& [producer, speaks] : on.speaking)
-                all += speaks ? 1 : 0;
-        }
-        return all;
-    }
+    /// From now on everything that can fail does, or nothing.
+    void refuse(std::optional<media_failure> why) { lock_state()->refusal = std::move(why); }
 
-    /// For tests: as if the worker of all channels had died.
+    /// As when a worker dies: nothing is left, and whoever must know is told.
     void restart() {
-        std::vector<std::string> gone;
+        std::vector<std::string> channels;
+        std::function<void(std::vector<std::string> const&)> callback;
         {
-            std::scoped_lock lock(state_->mutex);
-            for (auto const& [channel, transports] : std::exchange(state_->channels, {}))
-                gone.push_back(channel);
+            auto const lock = lock_state();
+            for (auto const& [name, one] : lock->registry.channels())
+                channels.push_back(name);
+            for (auto const& name : channels)
+                lock->registry.remove_channel(name);
+            callback = lock->restarted;
         }
-        state_->restarted(gone);
+        if (callback) callback(channels);
     }
 
   private:
-    struct transport {
-        std::map<std::string, bool> speaking; // producers
-        std::size_t consumers = 0;
-    };
-
     struct state {
-        transport* find(std::string const& id) {
-            for (auto& [channel, transports] : channels) {
-                if (auto const found = transports.find(id); found != transports.end())
-                    return &found->second;
-            }
-            return nullptr;
-        }
-
-        transport* owner(std::string const& producer) {
-            for (auto& [channel, transports] : channels) {
-                for (auto& [id, on] : transports) {
-                    if (on.speaking.contains(producer)) return &on;
-                }
-            }
-            return nullptr;
-        }
-
         std::mutex mutex;
-        std::map<std::string, std::map<std::string, transport>> channels;
-        std::function<void(std::vector<std::string> const&)> restarted =
-            [](std::vector<std::string> const&) {};
+        media_registry<> registry;
+        std::optional<media_failure> refusal;
+        std::function<void(std::vector<std::string> const&)> restarted;
     };
 
-    static media_failure no(std::string const& what) { return {"there is no such " + what}; }
+    /// The state, for as long as this lives. Never held across a suspension.
+    class locked_state {
+      public:
+        explicit locked_state(state& what) : state_(&what), lock_(what.mutex) {}
+        state* operator->() const { return state_; }
 
-    void set_speaking(std::string const& producer, bool speaks) {
-        std::scoped_lock lock(state_->mutex);
-        if (auto* const on = state_->owner(producer)) on->speaking[producer] = speaks;
+      private:
+        state* state_;
+        std::unique_lock<std::mutex> lock_;
+    };
+
+    [[nodiscard]] locked_state lock_state() const { return locked_state(*state_); }
+
+    void set_paused(std::string const& producer, bool paused) {
+        auto const lock = lock_state();
+        if (auto* found = lock->registry.find_producer(producer)) found->paused = paused;
+    }
+
+    /// The only codec, whose payload type has that name.
+    static boost::json::array opus(char const* type_member) {
+        boost::json::object const codec{{"kind", "audio"},
+                                        {"mimeType", "audio/opus"},
+                                        {type_member, 111},
+                                        {"clockRate", 48000},
+                                        {"channels", 2},
+                                        {"parameters", boost::json::object()},
+                                        {"rtcpFeedback", boost::json::array()}};
+        return boost::json::array(1, codec);
     }
 
     std::shared_ptr<state> state_ = std::make_shared<state>();
