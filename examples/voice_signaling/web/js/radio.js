@@ -188,7 +188,7 @@ export class Radio {
   #showMicrophone() {
     const { state, trouble } = this.#microphone;
     const ask = () => this.#microphone.open().catch(() => {});
-    const isNeeded = this.#hasMedia && this.#views.size > 0;
+    const isNeeded = [...this.#views.values()].some(({ channel }) => channel.isIn && channel.audio !== 'off');
     this.#notices.show('microphone', isNeeded && state !== 'ready' && {
       picture: 'microphone',
       tone: state === 'failed' ? 'danger' : 'plain',
@@ -224,6 +224,7 @@ export class Radio {
       changed: () => this.#save(),
       touched: () => this.#activate(view),
     });
+    channel.addEventListener('change', () => this.#showMicrophone());
     this.#views.set(channel.id, view);
     this.#parts.channels.append(view.element);
     if (this.#active === null) this.#activate(view);
