@@ -153,7 +153,8 @@ class Radio {
   press = (keys) => this.page.keyboard.press(keys);
   sees = (text, within = this.page) => within.getByText(text).first().waitFor();
   notice = (name) => this.page.locator(`[data-notice=${name}]`);
-  is = (id, state) => this.page.locator(`[data-channel=${JSON.stringify(id)}][data-state=${state}]`).waitFor();
+  is = (id, state, options) =>
+    this.page.locator(`[data-channel=${JSON.stringify(id)}][data-state=${state}]`).waitFor(options);
   connection = (state) => this.page.locator(`[data-connection=${state}]`).waitFor();
 
   /** Presses and holds, as with a mouse. */
@@ -581,7 +582,8 @@ test('a server that answers no more is given up', async (t) => {
   await alice.is(channel, 'offline');
   await alice.letGo();
   alice.line.mend();
-  await alice.is(channel, 'idle');
+  // An attempt that was made before the line was mended is given up in its turn.
+  await alice.is(channel, 'idle', { timeout: 2 * timeout });
 });
 
 // ---- Looks -----------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ export class Channel extends EventTarget {
       this.#startMedia();
     } catch (error) {
       if (error instanceof Refused) this.#show('refused', { trouble: error.message });
+      else if (!(error instanceof LineDropped)) throw error;
     }
   }
 
@@ -310,6 +311,7 @@ export class Channel extends EventTarget {
   #stopMedia() {
     this.#media?.close();
     this.#media = null;
+    this.audio = 'starting';
   }
 
   #showAudio(audio, audioTrouble = '') {

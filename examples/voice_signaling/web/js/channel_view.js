@@ -30,7 +30,11 @@ export class ChannelView {
     this.channel = channel;
     this.#me = me;
     this.#microphone = microphone;
-    this.#talk = new TalkButton({ press: () => channel.press(), release: () => channel.release() });
+    this.#talk = new TalkButton({
+      name: channel.id,
+      press: () => channel.press(),
+      release: () => channel.release(),
+    });
     this.#build({ leave, changed, touched });
     channel.addEventListener('change', () => this.show());
     channel.addEventListener('denied', ({ detail }) => announceNow(`${detail.message}, in ${channel.id}`));
@@ -131,7 +135,6 @@ export class ChannelView {
       isHeld: channel.state === 'asking' || channel.state === 'talking',
       isUsable: channel.canTalk,
     });
-    this.#talk.element.setAttribute('aria-label', `${label}: ${channel.id}`);
   }
 
   /** What the button says. */

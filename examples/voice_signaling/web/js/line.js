@@ -82,7 +82,9 @@ export class Line extends EventTarget {
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(url, ['voiceping', this.#token]);
     this.#socket = socket;
+    const late = setTimeout(() => socket === this.#socket && this.#lose(), answerTimeout);
     socket.addEventListener('open', () => {
+      clearTimeout(late);
       if (socket !== this.#socket) return;
       this.#failures = 0;
       this.#wasIn = true;
@@ -93,6 +95,7 @@ export class Line extends EventTarget {
       if (socket === this.#socket) this.#receive(data);
     });
     socket.addEventListener('close', ({ code, reason }) => {
+      clearTimeout(late);
       if (socket === this.#socket) this.#lose(code === policyViolation ? reason : undefined);
     });
   }

@@ -44,12 +44,12 @@ function showRadio({ token, demoName }) {
 }
 
 async function begin() {
-  const inAddress = tokenInAddress();
+  tokenInAddress();
   const { token, demoName } = recall();
   const holder = token ? holderOf(token) : null;
   if (holder && holder.expires > Date.now()) {
     showRadio({ token, demoName });
-  } else if (demoName && !inAddress) {
+  } else if (token && demoName) {
     // The demo gives a new token for the old name.
     await api.demoToken(demoName).then(
       (fresh) => showRadio({ token: fresh, demoName }),

@@ -26,7 +26,7 @@ export class Radio {
   #myMeter = null;
   #views = new Map(); // by channel
   #active = null; // the channel that the space bar is for
-  #offered = []; // channels that may be joined
+  #offered = { token: [], demo: [] }; // channels that may be joined
   #mayJoinAny = true;
   #workers = null; // of the media server; null: not known
   #connection = { state: 'trying', since: performance.now(), reason: '' };
@@ -45,8 +45,9 @@ export class Radio {
   }
 
   async #start() {
+    const channels = recall().channels ?? [];
     await this.#askServer();
-    for (const saved of recall().channels ?? []) this.#add(saved);
+    for (const saved of channels) if (!this.#views.has(saved.id)) this.#add(saved);
     this.#line.open();
   }
 
@@ -54,7 +55,7 @@ export class Radio {
   async #askServer() {
     const [health, demo] = await Promise.all([api.health().catch(() => null), api.demo().catch(() => null)]);
     this.#workers = health?.workers ?? null;
-    if (demo) this.#offered = demo.channels;
+    this.#offered.demo = demo?.channels ?? [];
     this.#showOffered();
     this.#showNotices();
   }
@@ -154,7 +155,8 @@ export class Radio {
 
   #showOffered() {
     const { offered, byName } = this.#parts;
-    const all = this.#offered.filter((id) => !this.#views.has(id));
+    const { token, demo } = this.#offered;
+    const all = (token.length > 0 ? token : demo).filter((id) => !this.#views.has(id));
     offered.replaceChildren(
       ...all.map((id) =>
         h('button', { type: 'button', class: 'button', 'aria-label': `Join ${id}`, click: () => this.#join(id) }, icon('add'), id),
@@ -327,7 +329,7 @@ export class Radio {
   #onChannelList({ channels, globalRole }) {
     // A token that names none may join any.
     this.#mayJoinAny = channels.length === 0 || globalRole === 'ADMIN';
-    if (channels.length > 0) this.#offered = channels;
+    this.#offered.token = channels;
     this.#showOffered();
     if (channels.length === 1 && recall().channels === undefined) this.#join(channels[0]);
   }

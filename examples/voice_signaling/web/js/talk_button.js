@@ -14,7 +14,8 @@ export class TalkButton {
   #press;
   #release;
 
-  constructor({ press, release }) {
+  /** \param name of the channel, for those who do not see where the button is */
+  constructor({ name, press, release }) {
     this.#press = press;
     this.#release = release;
     this.element = h(
@@ -29,7 +30,7 @@ export class TalkButton {
         click: (event) => this.#onClick(event),
         blur: () => this.letGo(),
       },
-      h('span', { class: 'talk-face' }, icon('microphone'), this.label, this.hint),
+      h('span', { class: 'talk-face' }, icon('microphone'), this.label, h('span', { class: 'for-readers' }, `in ${name}`), this.hint),
     );
     for (const name of letsGo) this.element.addEventListener(name, () => this.#up('pointer'));
   }
