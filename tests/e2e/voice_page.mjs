@@ -305,6 +305,25 @@ test('without media the page says so', async (t) => {
   assert.equal(isSaid, !hasAudio);
 });
 
+test('a server that fails to set up sound is told of, and signalling goes on', async (t) => {
+  if (hasAudio) {
+    t.skip('this server has media workers');
+    return;
+  }
+  const channel = freshChannel();
+  const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 }; // it says
+  const radio = await Radio.in(t, 'Alice', channel, {
+    route: ['**/health', (route) => route.fulfill({ json: health })],
+  });
+  await radio.sees('Signalling only: no audio in this channel.');
+  await radio.isAccessible('no sound');
+  await radio.hold(channel);
+  await radio.is(channel, 'talking');
+  await radio.letGo();
+  await radio.button('Try again').click();
+  await radio.is(channel, 'idle');
+});
+
 // ---- Talking ---------------------------------------------------------------------------------------
 
 test('one holds the button and speaks, the other is told and refused', async (t) => {

@@ -334,8 +334,8 @@ export class Channel extends EventTarget {
   }
 
   /** Leaves and comes back, so that the server closes what there was. */
-  async retryMedia() {
-    await this.leave();
+  async rejoin() {
+    if (this.#isIn) await this.leave();
     await this.join();
   }
 }

@@ -55,7 +55,7 @@ export class ChannelView {
       speaker: h('span', { class: 'speaker-text', id: speaker }),
       time: h('span', { class: 'speaker-time', 'aria-hidden': 'true' }),
       trouble: h('p', { class: 'trouble', role: 'alert', hidden: true }),
-      again: h('button', { type: 'button', class: 'button small', click: () => channel.retryMedia() }, 'Try again'),
+      again: h('button', { type: 'button', class: 'button small', click: () => channel.rejoin() }, 'Try again'),
       members: h('ul', { class: 'members' }),
       mute: h('button', {
         type: 'button',
@@ -185,18 +185,20 @@ export class ChannelView {
     const { channel } = this;
     const { trouble, again } = this.#parts;
     const isSoundLost = channel.audio === 'off' && channel.audioTrouble !== '';
-    const text = isSoundLost ? `No sound in this channel: ${channel.audioTrouble}` : channel.trouble;
-    const key = `${isSoundLost} ${text}`;
+    const text = isSoundLost
+      ? `Signalling only: no audio in this channel. The reason: ${channel.audioTrouble}`
+      : channel.trouble;
+    const mayTryAgain = isSoundLost || channel.state === 'refused';
+    const key = `${mayTryAgain} ${text}`;
     if (trouble.dataset.key === key) return;
     trouble.dataset.key = key;
     trouble.hidden = text === '';
-    trouble.replaceChildren(text, ...(isSoundLost ? [again] : []));
+    trouble.replaceChildren(h('span', {}, text), ...(mayTryAgain ? [again] : []));
   }
 
   #showSound() {
     const { channel } = this;
-    const { mute, sound } = this.#parts;
-    sound.hidden = channel.audio === 'off';
+    const { mute } = this.#parts;
     const key = String(channel.isMuted);
     if (mute.dataset.key === key) return;
     mute.dataset.key = key;

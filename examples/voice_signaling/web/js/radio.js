@@ -120,9 +120,9 @@ export class Radio {
         {},
         h('h1', { class: 'for-readers' }, 'Channels'),
         this.#notices.element,
-        h('section', { class: 'joining', 'aria-label': 'Join channels' }, parts.offered, parts.byName),
         parts.empty,
         parts.channels,
+        h('section', { class: 'joining', 'aria-label': 'Join channels' }, parts.offered, parts.byName),
       ),
     );
     this.#showConnection();

@@ -49,7 +49,7 @@ export class SignIn {
       h('div', { class: 'brand' }, icon('microphone')),
       h('h1', { id: 'title' }, 'Voice'),
       h('p', { class: 'lead' }, lead),
-      this.#message ? h('p', { class: 'notice', role: 'alert' }, icon('alert'), h('span', {}, this.#message)) : null,
+      this.#message ? h('p', { class: 'notice warning', role: 'alert' }, icon('alert'), h('span', {}, this.#message)) : null,
       ...content,
     );
     this.element.append(this.card);
