@@ -223,6 +223,12 @@ async function until(what, isSo) {
   }
 }
 
+/** For a server that has none. */
+const saysItHasMedia = [
+  '**/health',
+  (route) => route.fulfill({ json: { status: 'ok', uptime: 1, workers: 1, connections: 1 } }),
+];
+
 // ---- Beginning -------------------------------------------------------------------------------------
 
 test('the page is served under a strict Content-Security-Policy', async () => {
@@ -311,10 +317,7 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
     return;
   }
   const channel = freshChannel();
-  const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 }; // it says
-  const radio = await Radio.in(t, 'Alice', channel, {
-    route: ['**/health', (route) => route.fulfill({ json: health })],
-  });
+  const radio = await Radio.in(t, 'Alice', channel, { route: saysItHasMedia });
   await radio.sees('Signalling only: no audio in this channel.');
   await radio.isAccessible('no sound');
   await radio.hold(channel);
@@ -429,6 +432,28 @@ test('a microphone that is refused is told, with what to do', async (t) => {
   await radio.letGo();
   await radio.is(channel, 'idle');
   await radio.isAccessible('microphone refused');
+});
+
+test('a media server that starts anew leaves no button stuck', async (t) => {
+  const channel = freshChannel();
+  const radio = await Radio.open(t, 'Alice', { route: hasAudio ? undefined : saysItHasMedia });
+  let tell;
+  await radio.page.routeWebSocket('**/ws', (socket) => {
+    socket.connectToServer();
+    tell = (data) => socket.send(JSON.stringify({ type: 'channel-state', data }));
+  });
+  await radio.page.reload();
+  await radio.join(channel);
+  await radio.hold(channel);
+  await radio.is(channel, 'talking');
+  tell({ channelId: channel, action: 'media-restarted', userCount: 1 });
+  await radio.is(channel, 'idle');
+  await radio.isReady(channel);
+  await radio.letGo();
+  await radio.hold(channel);
+  await radio.is(channel, 'talking');
+  await radio.letGo();
+  await radio.is(channel, 'idle');
 });
 
 test('whatever takes the button from under the finger lets go', async (t) => {

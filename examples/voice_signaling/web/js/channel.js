@@ -311,7 +311,7 @@ export class Channel extends EventTarget {
   #stopMedia() {
     this.#media?.close();
     this.#media = null;
-    this.audio = 'starting';
+    this.audio = this.#hasMedia() ? 'starting' : 'off';
   }
 
   #showAudio(audio, audioTrouble = '') {
@@ -329,7 +329,7 @@ export class Channel extends EventTarget {
   }
 
   #restartMedia() {
-    if (this.#isTalking) this.#stop();
+    this.release();
     this.#startMedia();
   }
 

@@ -82,6 +82,6 @@ export class TalkButton {
     this.element.setAttribute('aria-pressed', String(isHeld));
     // Not `disabled`: that would take the focus away whenever the line drops.
     this.element.setAttribute('aria-disabled', String(!isUsable));
-    if (!isUsable) this.#pressed.clear();
+    if (!isUsable && this.#pressed.size > 0) this.letGo();
   }
 }
