@@ -102,7 +102,10 @@ class Line {
 
   /** The data of the next message of this type that nobody asked for. */
   async push(type) {
-    const { data } = await this.#take(type, (message) => message.type === type && message.id === undefined);
+    const { data } = await this.#take(
+      type,
+      (message) => message.type === type && message.id === undefined,
+    );
     return data;
   }
 
@@ -174,8 +177,22 @@ test('a token is taken from where it may be, and never said back', async (t) => 
 test('the Authorization field goes before the query, and that before the subprotocols', async () => {
   const [good, bad] = [tokenOf('Alice'), 'x.y.z'];
   const attempts = [
-    [{ headers: { authorization: `Bearer ${good}` }, query: `?token=${bad}`, protocols: ['voiceping', bad] }, undefined],
-    [{ headers: { authorization: `Bearer ${bad}` }, query: `?token=${good}`, protocols: ['voiceping', good] }, 401],
+    [
+      {
+        headers: { authorization: `Bearer ${good}` },
+        query: `?token=${bad}`,
+        protocols: ['voiceping', bad],
+      },
+      undefined,
+    ],
+    [
+      {
+        headers: { authorization: `Bearer ${bad}` },
+        query: `?token=${good}`,
+        protocols: ['voiceping', good],
+      },
+      401,
+    ],
     [{ query: `?token=${good}`, protocols: ['voiceping', bad] }, undefined],
     [{ query: `?token=${bad}`, protocols: ['voiceping', good] }, 401],
   ];
@@ -195,7 +212,10 @@ test('what is no valid token of this server is refused with 401', async () => {
   const bad = {
     'another key': tokenFor(claims, { key: `not ${secret}` }),
     'no algorithm': tokenFor(claims, { head: { alg: 'none' } }),
-    'no algorithm, no signature': `${tokenFor(claims, { head: { alg: 'none' } }).split('.').slice(0, 2).join('.')}.`,
+    'no algorithm, no signature': `${tokenFor(claims, { head: { alg: 'none' } })
+      .split('.')
+      .slice(0, 2)
+      .join('.')}.`,
     'another algorithm': tokenFor(claims, { head: { alg: 'HS512' } }),
     'no signature': `${head}.${payload}.`,
     'a changed signature': `${head}.${payload}.${flipped}`,
@@ -214,7 +234,11 @@ test('what is no valid token of this server is refused with 401', async () => {
     assert.equal(line.refusedWith, 401, name);
   }
   assert.equal((await Line.open(null, { protocols: [], address })).refusedWith, 401, 'none at all');
-  assert.equal((await Line.open(null, { protocols: ['voiceping'], address })).refusedWith, 401, 'no token');
+  assert.equal(
+    (await Line.open(null, { protocols: ['voiceping'], address })).refusedWith,
+    401,
+    'no token',
+  );
   const good = await Line.open(genuine, { address });
   assert.equal(good.refusedWith, undefined);
   good.socket.terminate();
@@ -261,7 +285,9 @@ test('answers have the ids of their requests, whatever their number', async (t) 
   const channelId = freshChannel();
   const line = await user(t, 'Alice', channelId);
   const answers = await Promise.all(
-    Array.from({ length: 100 }, (_, i) => line.ask(i % 2 ? 'ping' : 'ptt-start', { channelId }, `id ${i}`)),
+    Array.from({ length: 100 }, (_, i) =>
+      line.ask(i % 2 ? 'ping' : 'ptt-start', { channelId }, `id ${i}`),
+    ),
   );
   answers.forEach((answer, i) => {
     assert.deepEqual([answer.id, answer.type], [`id ${i}`, i % 2 ? 'pong' : 'ptt-start']);
@@ -290,10 +316,18 @@ test('who joins and who leaves is told to the others', async (t) => {
   const bob = await user(t, 'Bob');
   assert.equal((await bob.get('join-channel', { channelId })).userCount, 2);
   const news = { channelId, ...idle, userId: 'bob', userName: 'Bob' };
-  assert.deepEqual(await alice.push('channel-state'), { ...news, action: 'user-joined', userCount: 2 });
+  assert.deepEqual(await alice.push('channel-state'), {
+    ...news,
+    action: 'user-joined',
+    userCount: 2,
+  });
 
   assert.deepEqual(await bob.get('leave-channel', { channelId }), { channelId, success: true });
-  assert.deepEqual(await alice.push('channel-state'), { ...news, action: 'user-left', userCount: 1 });
+  assert.deepEqual(await alice.push('channel-state'), {
+    ...news,
+    action: 'user-left',
+    userCount: 1,
+  });
   assert.deepEqual(await bob.unasked(), [], 'nobody is told of itself');
   assert.ok(await bob.refused('leave-channel', { channelId }));
   assert.ok(await bob.refused('ptt-start', { channelId }));
@@ -306,7 +340,10 @@ test('the token limits which channels may be joined, but for an administrator', 
   assert.equal((await limited.get('join-channel', { channelId: channelIds[0] })).userCount, 1);
   assert.ok(await limited.refused('join-channel', { channelId: freshChannel() }));
   const administrator = await Line.open(tokenOf('Dave', { channelIds, globalRole: 'ADMIN' }));
-  assert.equal((await administrator.get('join-channel', { channelId: freshChannel() })).userCount, 1);
+  assert.equal(
+    (await administrator.get('join-channel', { channelId: freshChannel() })).userCount,
+    1,
+  );
   await Promise.all([limited.close(), administrator.close()]);
 });
 
@@ -322,7 +359,9 @@ test('a user may be in ten channels at once, over all connections', async (t) =>
 
 test('a hundred users may be in a channel', async (t) => {
   const channelId = freshChannel();
-  const many = await Promise.all(Array.from({ length: 100 }, (_, i) => user(t, `Crowd${i}`, channelId)));
+  const many = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => user(t, `Crowd${i}`, channelId)),
+  );
   const late = await user(t, 'Late');
   assert.match(await late.refused('join-channel', { channelId }), /100/);
   await many[0].get('leave-channel', { channelId });
@@ -347,14 +386,34 @@ test('one speaks, the others are told, and whoever wants to as well is denied', 
   const { success, state } = await alice.get('ptt-start', { channelId });
   assert.equal(success, true);
   const { lockTimestamp, ...rest } = state;
-  assert.deepEqual(rest, { channelId, currentSpeaker: 'alice', speakerName: 'Alice', isBusy: true });
-  assert.ok(lockTimestamp >= before_ - 1000 && lockTimestamp <= Date.now() + 1000, 'milliseconds since 1970');
+  assert.deepEqual(rest, {
+    channelId,
+    currentSpeaker: 'alice',
+    speakerName: 'Alice',
+    isBusy: true,
+  });
+  assert.ok(
+    lockTimestamp >= before_ - 1000 && lockTimestamp <= Date.now() + 1000,
+    'milliseconds since 1970',
+  );
   assert.deepEqual(await bob.push('speaker-changed'), { ...state, producerId: null });
 
   const speaker = { currentSpeaker: 'alice', currentSpeakerName: 'Alice' };
-  assert.deepEqual(await bob.get('ptt-start', { channelId }), { success: false, denied: true, ...speaker });
-  assert.deepEqual(await bob.push('ptt-denied'), { channelId, ...speaker, message: 'Alice is speaking' });
-  assert.equal((await bob.get('ptt-stop', { channelId })).state.currentSpeaker, 'alice', 'not released by another');
+  assert.deepEqual(await bob.get('ptt-start', { channelId }), {
+    success: false,
+    denied: true,
+    ...speaker,
+  });
+  assert.deepEqual(await bob.push('ptt-denied'), {
+    channelId,
+    ...speaker,
+    message: 'Alice is speaking',
+  });
+  assert.equal(
+    (await bob.get('ptt-stop', { channelId })).state.currentSpeaker,
+    'alice',
+    'not released by another',
+  );
 
   assert.deepEqual(await alice.get('ptt-stop', { channelId }), {
     success: true,
@@ -391,7 +450,9 @@ test('another connection of the speaker has not its floor', async (t) => {
 
 test('of many who want to speak at once, one does', async (t) => {
   const channelId = freshChannel();
-  const lines = await Promise.all(Array.from({ length: 10 }, (_, i) => user(t, `Racer${i}`, channelId)));
+  const lines = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => user(t, `Racer${i}`, channelId)),
+  );
   for (let round = 0; round < 5; ++round) {
     const answers = await Promise.all(lines.map((line) => line.get('ptt-start', { channelId })));
     const winners = answers.flatMap(({ success }, i) => (success ? [i] : []));
@@ -497,8 +558,12 @@ test('sound is set up, and belongs to whoever set it up', async (t) => {
   assert.deepEqual([opus.clockRate, opus.channels, opus.preferredPayloadType], [48000, 2, 111]);
 
   const send = await alice.get('create-transport', { channelId, direction: 'send' });
-  for (const name of ['id', 'iceParameters', 'iceCandidates', 'dtlsParameters']) assert.ok(send[name], name);
-  assert.match(await alice.refused('create-transport', { channelId, direction: 'sideways' }), /direction/);
+  for (const name of ['id', 'iceParameters', 'iceCandidates', 'dtlsParameters'])
+    assert.ok(send[name], name);
+  assert.match(
+    await alice.refused('create-transport', { channelId, direction: 'sideways' }),
+    /direction/,
+  );
   const mine = { transportId: send.id, dtlsParameters };
   assert.ok(await bob.refused('connect-transport', mine), 'not another’s transport');
   assert.deepEqual(await alice.get('connect-transport', mine), { success: true });

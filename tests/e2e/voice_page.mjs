@@ -67,12 +67,18 @@ before(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
   demo = await Program.start();
   hasAudio = (await demo.health()).workers > 0;
-  if (!hasAudio) console.log('no audio here: the server has no media workers, so nothing is heard in these tests');
+  if (!hasAudio)
+    console.log(
+      'no audio here: the server has no media workers, so nothing is heard in these tests',
+    );
   directory = await mkdtemp(join(tmpdir(), 'voice-page-'));
   for (const [name, frequency] of Object.entries(tones)) {
     const file = join(directory, `${name}.wav`);
     await writeFile(file, toneFile(frequency));
-    browsers[name] = await launch('--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${file}`);
+    browsers[name] = await launch(
+      '--use-fake-ui-for-media-stream',
+      `--use-file-for-fake-audio-capture=${file}`,
+    );
   }
 });
 
@@ -84,7 +90,11 @@ after(async () => {
 
 /** The page, by what a user calls its parts. */
 class Radio {
-  static async open(t, name, { token = tokenOf(name), fragment = `#token=${token}`, browser, route, ...options } = {}) {
+  static async open(
+    t,
+    name,
+    { token = tokenOf(name), fragment = `#token=${token}`, browser, route, ...options } = {},
+  ) {
     const radio = new Radio();
     radio.name = name;
     radio.line = await CuttableLine.to(demo, freshAddress());
@@ -102,7 +112,9 @@ class Radio {
     await radio.context.exposeFunction('reportViolation', (text) => radio.faults.push(text));
     await radio.context.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', (event) => {
-        window.reportViolation(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
+        window.reportViolation(
+          `CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`,
+        );
       });
       // What is received is asked of the browser itself.
       window.peers = [];
@@ -140,7 +152,9 @@ class Radio {
 
   /** Sound is set up, where there is any, and the microphone too. */
   async isReady(channel) {
-    await this.channel(channel).and(this.page.locator(hasAudio ? '[data-audio=on]' : '[data-audio=off]')).waitFor();
+    await this.channel(channel)
+      .and(this.page.locator(hasAudio ? '[data-audio=on]' : '[data-audio=off]'))
+      .waitFor();
     if (!hasAudio) return;
     const allow = this.button('Allow microphone');
     if (await allow.isVisible()) await allow.click();
@@ -176,7 +190,8 @@ class Radio {
       let packets = 0;
       for (const peer of window.peers) {
         for (const report of (await peer.getStats()).values()) {
-          if (report.type === 'inbound-rtp' && report.kind === 'audio') packets += report.packetsReceived;
+          if (report.type === 'inbound-rtp' && report.kind === 'audio')
+            packets += report.packetsReceived;
         }
       }
       return packets;
@@ -187,12 +202,17 @@ class Radio {
     for (const colorScheme of ['light', 'dark']) {
       await this.page.emulateMedia({ colorScheme });
       // Colours that are under way are nobody's choice.
-      await this.page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+      await this.page.evaluate(() =>
+        Promise.all(document.getAnimations().map(({ finished }) => finished)),
+      );
       await this.page.evaluate(axe.source);
       const { violations } = await this.page.evaluate(() => window.axe.run());
       const serious = violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, help, nodes }) => `${state}: ${id}: ${help}: ${nodes.map(({ html }) => html).join('\n')}`);
+        .map(
+          ({ id, help, nodes }) =>
+            `${state}: ${id}: ${help}: ${nodes.map(({ html }) => html).join('\n')}`,
+        );
       assert.deepEqual(serious, []);
       await this.picture(`${state} ${colorScheme}`);
     }
@@ -200,7 +220,8 @@ class Radio {
   }
 
   async picture(name) {
-    if (pictures) await this.page.screenshot({ path: join(pictures, `${name.replaceAll(' ', '-')}.png`) });
+    if (pictures)
+      await this.page.screenshot({ path: join(pictures, `${name.replaceAll(' ', '-')}.png`) });
   }
 
   async hasNoSidewaysScroll() {
@@ -233,7 +254,9 @@ const saysItHasMedia = [
 
 test('the page is served under a strict Content-Security-Policy', async () => {
   const policy = (await fetch(demo.url)).headers.get('content-security-policy');
-  const parts = Object.fromEntries(policy.split(';').map((part) => [part.trim().split(' ')[0], part.trim()]));
+  const parts = Object.fromEntries(
+    policy.split(';').map((part) => [part.trim().split(' ')[0], part.trim()]),
+  );
   assert.equal(parts['default-src'], "default-src 'none'");
   assert.equal(parts['script-src'], "script-src 'self'");
   assert.equal(parts['style-src'], "style-src 'self'");
@@ -268,7 +291,8 @@ test('a token in the address is in no request, and does not stay in the address'
   await radio.connection('open');
   assert.doesNotMatch(radio.page.url(), /token/);
   assert.ok(radio.urls.some((url) => url.startsWith('ws:')));
-  for (const url of radio.urls) assert.ok(!url.includes(token.split('.')[2]) || url.includes('#'), url);
+  for (const url of radio.urls)
+    assert.ok(!url.includes(token.split('.')[2]) || url.includes('#'), url);
 });
 
 test('a server that is no demo asks for the token', async (t) => {
@@ -287,7 +311,9 @@ test('a server that is no demo asks for the token', async (t) => {
 });
 
 test('a token that the server refuses leads back to the form', async (t) => {
-  const radio = await Radio.open(t, 'Alice', { token: tokenFor({ userId: 'a', userName: 'A' }, { key: 'another' }) });
+  const radio = await Radio.open(t, 'Alice', {
+    token: tokenFor({ userId: 'a', userName: 'A' }, { key: 'another' }),
+  });
   await radio.sees('The server did not accept this token');
   await radio.isAccessible('token refused');
   const expired = await Radio.open(t, 'Bob', { token: tokenOf('Bob', { exp: 1_700_000_000 }) });
@@ -296,7 +322,9 @@ test('a token that the server refuses leads back to the form', async (t) => {
 
 test('the channels of the token are offered, and the only one is joined at once', async (t) => {
   const [one, two] = [freshChannel(), freshChannel()];
-  const radio = await Radio.open(t, 'Alice', { token: tokenOf('Alice', { channelIds: [one, two] }) });
+  const radio = await Radio.open(t, 'Alice', {
+    token: tokenOf('Alice', { channelIds: [one, two] }),
+  });
   await radio.button(`Join ${two}`).click();
   await radio.is(two, 'idle');
   await radio.button(`Join ${one}`).waitFor();
@@ -428,7 +456,9 @@ test('a microphone that is refused is told, with what to do', async (t) => {
   await radio.channel(channel).and(radio.page.locator('[data-audio=on]')).waitFor();
   await radio.isAccessible('microphone not asked for');
   await radio.hold(channel);
-  await radio.sees('The microphone is blocked for this page. Allow it in the browser’s address bar');
+  await radio.sees(
+    'The microphone is blocked for this page. Allow it in the browser’s address bar',
+  );
   await radio.letGo();
   await radio.is(channel, 'idle');
   await radio.isAccessible('microphone refused');
@@ -473,7 +503,9 @@ test('whatever takes the button from under the finger lets go', async (t) => {
         delete document.hidden;
       }),
     'the touch cancelled': () =>
-      alice.talk(channel).evaluate((button) => button.dispatchEvent(new PointerEvent('pointercancel'))),
+      alice
+        .talk(channel)
+        .evaluate((button) => button.dispatchEvent(new PointerEvent('pointercancel'))),
   };
   for (const [name, end] of Object.entries(endings)) {
     await alice.hold(channel);
@@ -637,7 +669,10 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
   const narrow = { viewport: { width: 360, height: 640 }, hasTouch: true };
   const name = 'Bartholomäus-Maximilian von Hohenzollern-Sigmaringen';
   const alice = await Radio.in(t, 'Alice', channel, narrow);
-  const bob = await Radio.in(t, 'Bob', channel, { token: tokenOf('Bob', { userName: name }), ...narrow });
+  const bob = await Radio.in(t, 'Bob', channel, {
+    token: tokenOf('Bob', { userName: name }),
+    ...narrow,
+  });
   await alice.hasNoSidewaysScroll();
   const box = await alice.talk(channel).boundingBox();
   assert.ok(box.width >= 200 && box.height >= 200, 'a big button');
@@ -646,7 +681,10 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
   await alice.is(channel, 'listening');
   await alice.hasNoSidewaysScroll();
   await alice.picture('narrow listening');
-  await alice.talk(channel).dispatchEvent('pointerdown', { button: 0, isPrimary: true, pointerId: 1 }).catch(() => {});
+  await alice
+    .talk(channel)
+    .dispatchEvent('pointerdown', { button: 0, isPrimary: true, pointerId: 1 })
+    .catch(() => {});
   await bob.letGo();
   alice.line.cut();
   await alice.sees('The connection to the server is lost.');

@@ -24,7 +24,9 @@ test('the committed bundle is that of the locked packages', async (t) => {
   assert.deepEqual((await readdir(committed)).sort(), names);
   assert.deepEqual(names, ['mediasoup-client.LICENSE.txt', 'mediasoup-client.js']);
   for (const name of names) {
-    const [one, other] = await Promise.all([fresh, committed].map((at) => readFile(join(at, name))));
+    const [one, other] = await Promise.all(
+      [fresh, committed].map((at) => readFile(join(at, name))),
+    );
     assert.ok(one.equals(other), `${name} differs: run vendor.sh`);
   }
 });
@@ -51,12 +53,29 @@ test('a token tells whose it is, and what is none is told', () => {
     expires: 1_700_000_000_000,
   });
   assert.equal(holderOf(token({ userId: 'u1', userName: 'A' })).expires, Infinity);
-  const none = ['', 'x', 'a.b', 'a.b.c.d', 'a.b.c', 'e30.e30.', token({ userId: 'u1' }), token({ userId: 1, userName: 'A' }), token(7), token(null)];
+  const none = [
+    '',
+    'x',
+    'a.b',
+    'a.b.c.d',
+    'a.b.c',
+    'e30.e30.',
+    token({ userId: 'u1' }),
+    token({ userId: 1, userName: 'A' }),
+    token(7),
+    token(null),
+  ];
   for (const text of none) assert.equal(holderOf(text), null, text);
 });
 
 test('times are short', () => {
   const ago = (seconds) => performance.now() - seconds * 1000 - 1;
-  assert.deepEqual([0, 59, 60, 3599, 3600].map(ago).map(since), ['0 s', '59 s', '1 min', '59 min', '1 h']);
+  assert.deepEqual([0, 59, 60, 3599, 3600].map(ago).map(since), [
+    '0 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h',
+  ]);
   assert.deepEqual([0, 9, 75].map(ago).map(running), ['0:00', '0:09', '1:15']);
 });
