@@ -624,8 +624,9 @@ test('a dropped line lets go, comes back, and leaves no button stuck', async (t)
   await bob.sees('1 here');
   await alice.isAccessible('line lost');
 
-  alice.line.mend();
   await alice.button('Try now').click();
+  await alice.is(channel, 'offline');
+  alice.line.mend();
   await alice.is(channel, 'idle');
   await alice.isReady(channel);
   await bob.sees('2 here');

@@ -21,7 +21,7 @@ export class Channel extends EventTarget {
   userCount = 0;
   members = new Map(); // names of the others that are known, by their ids
   speaker = null; // `{userId, userName, at}`
-  last = null; // who spoke before, and until when
+  last = null; // who spoke before, the same, but until when
   denial = '';
   trouble = ''; // of joining, or of talking
   audio = 'starting'; // or `on`, `off` (see `audioTrouble`)
@@ -56,7 +56,11 @@ export class Channel extends EventTarget {
   async join() {
     this.#show('joining', { trouble: '' });
     try {
-      const { state, userCount, producerId = null } = await this.#line.request('join-channel', {
+      const {
+        state,
+        userCount,
+        producerId = null,
+      } = await this.#line.request('join-channel', {
         channelId: this.id,
       });
       this.#isIn = true;
@@ -74,7 +78,8 @@ export class Channel extends EventTarget {
 
   async leave() {
     this.#forget();
-    if (this.#line.isOpen) await this.#line.request('leave-channel', { channelId: this.id }).catch(() => {});
+    if (this.#line.isOpen)
+      await this.#line.request('leave-channel', { channelId: this.id }).catch(() => {});
   }
 
   /** The line has dropped: everything on the server is gone. */
@@ -144,13 +149,14 @@ export class Channel extends EventTarget {
   /** Who speaks, by a `state` of the server's. */
   #takeState({ currentSpeaker, speakerName }) {
     const isSame = this.speaker?.userId === currentSpeaker;
-    if (this.speaker && !isSame) this.last = { userName: this.speaker.userName, at: performance.now() };
+    if (this.speaker && !isSame) this.last = { ...this.speaker, at: performance.now() };
     if (!currentSpeaker) {
       this.speaker = null;
     } else if (!isSame) {
       this.speaker = { userId: currentSpeaker, userName: speakerName, at: performance.now() };
     }
-    if (currentSpeaker && currentSpeaker !== this.#me.userId) this.members.set(currentSpeaker, speakerName);
+    if (currentSpeaker && currentSpeaker !== this.#me.userId)
+      this.members.set(currentSpeaker, speakerName);
     this.#hear();
   }
 
@@ -221,7 +227,7 @@ export class Channel extends EventTarget {
 
   #stop() {
     this.#silence();
-    this.last = { userName: this.#me.userName, at: performance.now() };
+    this.last = { ...this.#me, at: performance.now() };
     this.speaker = null;
     this.#producerId = null;
     this.#rest();
@@ -280,7 +286,9 @@ export class Channel extends EventTarget {
 
   /** Level and frequency of what is heard, or null. */
   measure() {
-    return this.state === 'listening' || this.state === 'denied' ? (this.#media?.measure() ?? null) : null;
+    return this.state === 'listening' || this.state === 'denied'
+      ? (this.#media?.measure() ?? null)
+      : null;
   }
 
   async #startMedia() {

@@ -119,7 +119,8 @@ export class ChannelMedia {
     this.#heard = producerId;
     if (producerId === null) return;
     try {
-      if (!this.#consumers.has(producerId)) this.#consumers.set(producerId, this.#consume(producerId));
+      if (!this.#consumers.has(producerId))
+        this.#consumers.set(producerId, this.#consume(producerId));
       const consumer = await this.#consumers.get(producerId);
       if (this.#heard === producerId && !this.#isClosed) this.#speaker.play(consumer.track);
     } catch (error) {

@@ -37,7 +37,9 @@ export class ChannelView {
     });
     this.#build({ leave, changed, touched });
     channel.addEventListener('change', () => this.show());
-    channel.addEventListener('denied', ({ detail }) => announceNow(`${detail.message}, in ${channel.id}`));
+    channel.addEventListener('denied', ({ detail }) =>
+      announceNow(`${detail.message}, in ${channel.id}`),
+    );
     this.show();
   }
 
@@ -55,7 +57,11 @@ export class ChannelView {
       speaker: h('span', { class: 'speaker-text', id: speaker }),
       time: h('span', { class: 'speaker-time', 'aria-hidden': 'true' }),
       trouble: h('p', { class: 'trouble', role: 'alert', hidden: true }),
-      again: h('button', { type: 'button', class: 'button small', click: () => channel.rejoin() }, 'Try again'),
+      again: h(
+        'button',
+        { type: 'button', class: 'button small', click: () => channel.rejoin() },
+        'Try again',
+      ),
       members: h('ul', { class: 'members' }),
       mute: h('button', {
         type: 'button',
@@ -99,7 +105,12 @@ export class ChannelView {
         parts.count,
         h(
           'button',
-          { type: 'button', class: 'button quiet small', 'aria-label': `Leave ${channel.id}`, click: leave },
+          {
+            type: 'button',
+            class: 'button quiet small',
+            'aria-label': `Leave ${channel.id}`,
+            click: leave,
+          },
           'Leave',
         ),
       ),
@@ -177,7 +188,10 @@ export class ChannelView {
     const { isIn, speaker, last } = this.channel;
     let text = '';
     if (isIn && speaker) text = running(speaker.at);
-    else if (isIn && last) text = `${this.#me.userName === last.userName ? 'you' : last.userName}, ${since(last.at)} ago`;
+    else if (isIn && last) {
+      const name = last.userId === this.#me.userId ? 'you' : last.userName;
+      text = `${name}, ${since(last.at)} ago`;
+    }
     setText(this.#parts.time, text);
   }
 
@@ -221,7 +235,9 @@ export class ChannelView {
     members.dataset.key = key;
     members.hidden = !channel.isIn;
     members.replaceChildren(
-      ...list.map(([id, name]) => h('li', { class: id === speaking ? 'member speaks' : 'member' }, name)),
+      ...list.map(([id, name]) =>
+        h('li', { class: id === speaking ? 'member speaks' : 'member' }, name),
+      ),
       // The server names others only when they come, go or speak.
       ...(unknown > 0 ? [h('li', { class: 'member unknown' }, `${unknown} more`)] : []),
     );

@@ -143,7 +143,9 @@ export class Line extends EventTarget {
     }
     if (this.#token === null || this.#socket !== null) return;
     // Half of the delay is drawn, lest all pages come back in the same instant after a restart.
-    const delay = reason ? longestDelay : Math.min(longestDelay, firstDelay * 2 ** this.#failures++);
+    const delay = reason
+      ? longestDelay
+      : Math.min(longestDelay, firstDelay * 2 ** this.#failures++);
     this.#retryTimer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));
     this.dispatchEvent(new CustomEvent('waiting', { detail: { reason } }));
   }

@@ -56,7 +56,13 @@ async function begin() {
       () => showSignIn(''),
     );
   } else {
-    showSignIn(token ? (holder ? 'Your token has expired.' : 'The address brought something that is no token.') : '');
+    showSignIn(
+      token
+        ? holder
+          ? 'Your token has expired.'
+          : 'The address brought something that is no token.'
+        : '',
+    );
   }
 }
 

@@ -23,7 +23,8 @@ export class Notices {
       { class: `notice ${tone}`, 'data-notice': name },
       icon(picture),
       h('span', {}, text),
-      action && h('button', { type: 'button', class: 'button small', click: action.run }, action.name),
+      action &&
+        h('button', { type: 'button', class: 'button small', click: action.run }, action.name),
     );
     if (before) before.element.replaceWith(element);
     else this.element.append(element);

@@ -15,7 +15,8 @@ import { since } from './time.js';
 
 const levelInterval = 80; // milliseconds
 const isTyping = (target) =>
-  target.closest('input:not([type=range]), textarea, select, summary, button:not(.talk), a') !== null;
+  target.closest('input:not([type=range]), textarea, select, summary, button:not(.talk), a') !==
+  null;
 
 /** `signOut(message)` is called when the user wants to, or the server refuses the token. */
 export class Radio {
@@ -30,6 +31,7 @@ export class Radio {
   #mayJoinAny = true;
   #workers = null; // of the media server; null: not known
   #connection = { state: 'trying', since: performance.now(), reason: '' };
+  #isDown = false; // until the line is open again, however often it is tried
   #timers = [];
   #stops = new AbortController(); // of listeners outside of the element
   #notices = new Notices();
@@ -53,7 +55,10 @@ export class Radio {
 
   /** What the server has to offer, before it is needed. */
   async #askServer() {
-    const [health, demo] = await Promise.all([api.health().catch(() => null), api.demo().catch(() => null)]);
+    const [health, demo] = await Promise.all([
+      api.health().catch(() => null),
+      api.demo().catch(() => null),
+    ]);
     this.#workers = health?.workers ?? null;
     this.#offered.demo = demo?.channels ?? [];
     this.#showOffered();
@@ -81,7 +86,13 @@ export class Radio {
     parts.offered = h('div', { class: 'offered' });
     parts.channels = h('div', { class: 'channels' });
     parts.empty = h('p', { class: 'empty' }, 'Join a channel to hear it, and to talk in it.');
-    parts.name = h('input', { type: 'text', id: newId('field'), autocomplete: 'off', spellcheck: 'false', maxlength: 128 });
+    parts.name = h('input', {
+      type: 'text',
+      id: newId('field'),
+      autocomplete: 'off',
+      spellcheck: 'false',
+      maxlength: 128,
+    });
     parts.byName = h(
       'form',
       {
@@ -105,13 +116,25 @@ export class Radio {
         'header',
         { class: 'topbar' },
         h('span', { class: 'brand' }, icon('microphone'), 'Voice'),
-        h('span', { class: 'line-state' }, h('span', { class: 'dot' }), parts.connection, parts.connectionTime),
+        h(
+          'span',
+          { class: 'line-state' },
+          h('span', { class: 'dot' }),
+          parts.connection,
+          parts.connectionTime,
+        ),
         h('span', { class: 'spacer' }),
         h('span', { class: 'user' }, this.#me.userName),
         themeButton(),
         h(
           'button',
-          { type: 'button', class: 'button quiet icon-only', 'aria-label': 'Sign out', title: 'Sign out', click: () => this.#signOut('') },
+          {
+            type: 'button',
+            class: 'button quiet icon-only',
+            'aria-label': 'Sign out',
+            title: 'Sign out',
+            click: () => this.#signOut(''),
+          },
           icon('leave'),
         ),
       ),
@@ -122,7 +145,12 @@ export class Radio {
         this.#notices.element,
         parts.empty,
         parts.channels,
-        h('section', { class: 'joining', 'aria-label': 'Join channels' }, parts.offered, parts.byName),
+        h(
+          'section',
+          { class: 'joining', 'aria-label': 'Join channels' },
+          parts.offered,
+          parts.byName,
+        ),
       ),
     );
     this.#showConnection();
@@ -132,7 +160,11 @@ export class Radio {
     if (this.#connection.state !== state) {
       // Waiting and trying are one state to a user.
       const isSame = state !== 'open' && this.#connection.state !== 'open';
-      this.#connection = { state, since: isSame ? this.#connection.since : performance.now(), reason };
+      this.#connection = {
+        state,
+        since: isSame ? this.#connection.since : performance.now(),
+        reason,
+      };
     }
     this.#connection.reason = reason || this.#connection.reason;
     this.#showConnection();
@@ -143,7 +175,10 @@ export class Radio {
     const { state } = this.#connection;
     this.element.dataset.connection = state;
     const isNew = this.element.dataset.wasConnected === undefined;
-    setText(this.#parts.connection, state === 'open' ? 'Connected' : isNew ? 'Connecting …' : 'Reconnecting …');
+    setText(
+      this.#parts.connection,
+      state === 'open' ? 'Connected' : isNew ? 'Connecting …' : 'Reconnecting …',
+    );
     if (state === 'open') this.element.dataset.wasConnected = '';
     this.#showTimes();
   }
@@ -159,7 +194,17 @@ export class Radio {
     const all = (token.length > 0 ? token : demo).filter((id) => !this.#views.has(id));
     offered.replaceChildren(
       ...all.map((id) =>
-        h('button', { type: 'button', class: 'button', 'aria-label': `Join ${id}`, click: () => this.#join(id) }, icon('add'), id),
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button',
+            'aria-label': `Join ${id}`,
+            click: () => this.#join(id),
+          },
+          icon('add'),
+          id,
+        ),
       ),
     );
     byName.hidden = !this.#mayJoinAny;
@@ -168,39 +213,58 @@ export class Radio {
 
   #showNotices() {
     const { state, reason } = this.#connection;
-    const isDown = state === 'waiting';
-    this.#notices.show('offline', isDown && {
-      picture: 'offline',
-      tone: 'warning',
-      text: `${reason || 'The connection to the server is lost.'} It is tried again by itself.`,
-      action: { name: 'Try now', run: () => this.#line.retry() },
-    });
-    this.#notices.show('media', !this.#hasMedia && {
-      picture: 'muted',
-      text: 'Signalling only: no audio on this server. The talk button works, but nothing is heard.',
-    });
-    this.#notices.show('sound', isAsleep() && this.#hasMedia && {
-      picture: 'sound',
-      text: 'The browser keeps this page silent until you touch it.',
-      action: { name: 'Turn on sound', run: wake },
-    });
+    if (state !== 'trying') this.#isDown = state === 'waiting';
+    this.#notices.show(
+      'offline',
+      this.#isDown && {
+        picture: 'offline',
+        tone: 'warning',
+        text: `${reason || 'The connection to the server is lost.'} It is tried again by itself.`,
+        action: { name: 'Try now', run: () => this.#line.retry() },
+      },
+    );
+    this.#notices.show(
+      'media',
+      !this.#hasMedia && {
+        picture: 'muted',
+        text: 'Signalling only: no audio on this server. The talk button works, but nothing is heard.',
+      },
+    );
+    this.#notices.show(
+      'sound',
+      isAsleep() &&
+        this.#hasMedia && {
+          picture: 'sound',
+          text: 'The browser keeps this page silent until you touch it.',
+          action: { name: 'Turn on sound', run: wake },
+        },
+    );
     this.#showMicrophone();
   }
 
   #showMicrophone() {
     const { state, trouble } = this.#microphone;
     const ask = () => this.#microphone.open().catch(() => {});
-    const isNeeded = [...this.#views.values()].some(({ channel }) => channel.isIn && channel.audio !== 'off');
-    this.#notices.show('microphone', isNeeded && state !== 'ready' && {
-      picture: 'microphone',
-      tone: state === 'failed' ? 'danger' : 'plain',
-      text: {
-        unasked: 'To talk, allow the microphone. It is only sent while you hold the button.',
-        asking: 'The browser asks whether this page may use the microphone: allow it.',
-        failed: `${trouble} You can listen meanwhile.`,
-      }[state],
-      action: state === 'asking' ? null : { name: state === 'failed' ? 'Try again' : 'Allow microphone', run: ask },
-    });
+    const isNeeded = [...this.#views.values()].some(
+      ({ channel }) => channel.isIn && channel.audio !== 'off',
+    );
+    this.#notices.show(
+      'microphone',
+      isNeeded &&
+        state !== 'ready' && {
+          picture: 'microphone',
+          tone: state === 'failed' ? 'danger' : 'plain',
+          text: {
+            unasked: 'To talk, allow the microphone. It is only sent while you hold the button.',
+            asking: 'The browser asks whether this page may use the microphone: allow it.',
+            failed: `${trouble} You can listen meanwhile.`,
+          }[state],
+          action:
+            state === 'asking'
+              ? null
+              : { name: state === 'failed' ? 'Try again' : 'Allow microphone', run: ask },
+        },
+    );
   }
 
   // ---- Channels --------------------------------------------------------------------------------
@@ -259,7 +323,11 @@ export class Radio {
   }
 
   #save() {
-    const channels = [...this.#views.values()].map(({ channel: { id, volume, isMuted } }) => ({ id, volume, isMuted }));
+    const channels = [...this.#views.values()].map(({ channel: { id, volume, isMuted } }) => ({
+      id,
+      volume,
+      isMuted,
+    }));
     remember({ channels });
   }
 
@@ -283,7 +351,7 @@ export class Radio {
     });
     line.addEventListener('push', ({ detail }) => this.#onPush(detail));
     this.#microphone.addEventListener('change', () => this.#onMicrophone());
-    onSleepChange(() => this.#showNotices());
+    onSleepChange(() => this.#showNotices(), this.#stops.signal);
     this.#listenToKeys();
     this.#timers.push(setInterval(() => this.#showTimes(), 1000));
     this.#timers.push(setInterval(() => this.#showLevels(), levelInterval));
@@ -291,17 +359,27 @@ export class Radio {
 
   #listenToKeys() {
     const { signal } = this.#stops;
-    const onSpace = (event) => event.code === 'Space' && !isTyping(event.target) && this.#active !== null;
-    addEventListener('keydown', (event) => {
-      if (!onSpace(event)) return;
-      event.preventDefault(); // no scrolling, and no click
-      if (!event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey) this.#active.talkButton.keyDown();
-    }, { signal });
-    addEventListener('keyup', (event) => {
-      if (event.code !== 'Space') return;
-      if (onSpace(event)) event.preventDefault();
-      for (const view of this.#views.values()) view.talkButton.keyUp();
-    }, { signal });
+    const onSpace = (event) =>
+      event.code === 'Space' && !isTyping(event.target) && this.#active !== null;
+    addEventListener(
+      'keydown',
+      (event) => {
+        if (!onSpace(event)) return;
+        event.preventDefault(); // no scrolling, and no click
+        if (!event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey)
+          this.#active.talkButton.keyDown();
+      },
+      { signal },
+    );
+    addEventListener(
+      'keyup',
+      (event) => {
+        if (event.code !== 'Space') return;
+        if (onSpace(event)) event.preventDefault();
+        for (const view of this.#views.values()) view.talkButton.keyUp();
+      },
+      { signal },
+    );
     // Whoever looks elsewhere does not see that the microphone is on.
     const letGo = () => {
       for (const view of this.#views.values()) view.talkButton.letGo();
@@ -339,7 +417,9 @@ export class Radio {
     this.#myMeter = null;
     if (state === 'ready') {
       this.#myMeter = new Meter();
-      new MediaStreamAudioSourceNode(audioContext(), { mediaStream: stream }).connect(this.#myMeter.node);
+      new MediaStreamAudioSourceNode(audioContext(), { mediaStream: stream }).connect(
+        this.#myMeter.node,
+      );
     }
     for (const view of this.#views.values()) view.show();
     this.#showNotices();

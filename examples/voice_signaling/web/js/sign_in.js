@@ -10,7 +10,13 @@ import { holderOf } from './token.js';
 function labelled(label, control, hint) {
   const id = newId('field');
   control.id = id;
-  return h('div', { class: 'field' }, h('label', { for: id }, label), control, hint && h('p', { class: 'hint' }, hint));
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    control,
+    hint && h('p', { class: 'hint' }, hint),
+  );
 }
 
 /**
@@ -49,7 +55,14 @@ export class SignIn {
       h('div', { class: 'brand' }, icon('microphone')),
       h('h1', { id: 'title' }, 'Voice'),
       h('p', { class: 'lead' }, lead),
-      this.#message ? h('p', { class: 'notice warning', role: 'alert' }, icon('alert'), h('span', {}, this.#message)) : null,
+      this.#message
+        ? h(
+            'p',
+            { class: 'notice warning', role: 'alert' },
+            icon('alert'),
+            h('span', {}, this.#message),
+          )
+        : null,
       ...content,
     );
     this.element.append(this.card);
@@ -67,13 +80,24 @@ export class SignIn {
   }
 
   #build(isDemo) {
-    const name = h('input', { type: 'text', autocomplete: 'nickname', maxlength: 60, value: this.#userName });
+    const name = h('input', {
+      type: 'text',
+      autocomplete: 'nickname',
+      maxlength: 60,
+      value: this.#userName,
+    });
     const token = h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' });
     const tokenField = labelled('Token', token, 'Whoever runs this server gives it to you.');
     const submit = h('button', { type: 'submit', class: 'button primary' }, 'Connect');
     if (isDemo) {
       const more = h('details', {}, h('summary', {}, 'Use a token instead'), tokenField);
-      this.#card('Hold a button to talk, let go to listen.', labelled('Your name', name), this.#problem, submit, more);
+      this.#card(
+        'Hold a button to talk, let go to listen.',
+        labelled('Your name', name),
+        this.#problem,
+        submit,
+        more,
+      );
     } else {
       this.#card('Hold a button to talk, let go to listen.', tokenField, this.#problem, submit);
     }
@@ -93,7 +117,13 @@ export class SignIn {
     if (token) {
       const text = token.value.trim().replace(/^Bearer /, '');
       if (holderOf(text) !== null) this.#signedIn({ token: text });
-      else this.#complain(token, text === '' ? 'A token is needed.' : 'This is no token. It has three parts with dots between them.');
+      else
+        this.#complain(
+          token,
+          text === ''
+            ? 'A token is needed.'
+            : 'This is no token: one has three parts with dots between them.',
+        );
       return;
     }
     const userName = name.value.trim();

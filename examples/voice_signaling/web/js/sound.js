@@ -5,15 +5,13 @@ const windowSize = 4096; // samples that are looked at, some 85 ms at 48 kHz
 const silence = -100; // dBFS, for anything below it too
 
 let context = null;
-const listeners = new Set();
+const changes = new EventTarget();
 
 /** The page's one audio context. Browsers keep it suspended until the user has touched the page. */
 export function audioContext() {
   if (context === null) {
     context = new AudioContext({ latencyHint: 'interactive' });
-    context.addEventListener('statechange', () => {
-      for (const listener of listeners) listener();
-    });
+    context.addEventListener('statechange', () => changes.dispatchEvent(new Event('sleep')));
     for (const gesture of ['pointerdown', 'keydown']) addEventListener(gesture, wake, true);
   }
   return context;
@@ -25,7 +23,8 @@ export function wake() {
 }
 
 export const isAsleep = () => context?.state === 'suspended';
-export const onSleepChange = (listener) => listeners.add(listener);
+export const onSleepChange = (listener, signal) =>
+  changes.addEventListener('sleep', listener, { signal });
 
 /** Measures a stream without playing it. */
 export class Meter {

@@ -30,7 +30,14 @@ export class TalkButton {
         click: (event) => this.#onClick(event),
         blur: () => this.letGo(),
       },
-      h('span', { class: 'talk-face' }, icon('microphone'), this.label, h('span', { class: 'for-readers' }, `in ${name}`), this.hint),
+      h(
+        'span',
+        { class: 'talk-face' },
+        icon('microphone'),
+        this.label,
+        h('span', { class: 'for-readers' }, `in ${name}`),
+        this.hint,
+      ),
     );
     for (const name of letsGo) this.element.addEventListener(name, () => this.#up('pointer'));
   }
