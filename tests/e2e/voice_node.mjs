@@ -247,8 +247,13 @@ test('what is no valid token of this server is refused with 401', async () => {
 test('too many attempts from an address are refused with 429, from others not', async () => {
   const address = freshAddress();
   let line;
-  for (let i = 0; i < 61; ++i) line = await Line.open('x.y.z', { address });
+  let allowed = 0; // 60 a minute by default, 600 in the program's demo
+  for (; allowed <= 600; ++allowed) {
+    line = await Line.open('x.y.z', { address });
+    if (line.refusedWith !== 401) break;
+  }
   assert.equal(line.refusedWith, 429);
+  assert.ok(allowed >= 60, `${allowed} were allowed`);
   assert.ok(line.retryAfter >= 1 && line.retryAfter <= 60, line.retryAfter);
   line = await Line.open(tokenOf('Alice'), { address });
   assert.equal(line.refusedWith, 429, 'even with a good token');
