@@ -4,13 +4,12 @@
 // SCREENSHOTS a directory for a picture of each state. Builds nothing.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
+import { CuttableLine } from './cuttable_line.mjs';
 import { soon } from './soon.mjs';
 import { Program } from './table_editor.mjs';
 
@@ -19,69 +18,6 @@ const pictures = process.env.SCREENSHOTS;
 
 async function until(holds) {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** A line between the browser and a program that can be cut, and mended. */
-class CuttableLine {
-  #sockets = new Set();
-  #isCut = false;
-  #swallowed;
-
-  static async to(target) {
-    const line = new CuttableLine();
-    line.target = target;
-    line.server = createServer((near) => line.#join(near)).listen(0, '127.0.0.1');
-    await once(line.server, 'listening');
-    line.url = `http://127.0.0.1:${line.server.address().port}/`;
-    return line;
-  }
-
-  #join(near) {
-    if (this.#isCut) {
-      near.destroy();
-      return;
-    }
-    const far = connect(this.target.port, this.target.host);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ]) {
-      this.#sockets.add(one);
-      one.on('error', () => other.destroy());
-      one.on('close', () => {
-        this.#sockets.delete(one);
-        other.destroy();
-      });
-    }
-    near.on('data', (data) => far.write(data));
-    far.on('data', (data) => {
-      if (this.#swallowed) this.#swallowed();
-      else near.write(data);
-    });
-  }
-
-  /** From now on answers are lost, questions not. Gives a promise for the first answer that is. */
-  swallowAnswers() {
-    return new Promise((resolve) => {
-      this.#swallowed = resolve;
-    });
-  }
-
-  cut() {
-    this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  mend() {
-    this.#isCut = false;
-    this.#swallowed = undefined;
-  }
-
-  async stop() {
-    this.cut();
-    this.server.close();
-    await once(this.server, 'close');
-  }
 }
 
 let browser;

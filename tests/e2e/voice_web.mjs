@@ -1,0 +1,81 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+// The page of voice signalling, as far as no browser is needed: that what it brings along from npm is
+// what its lock file names, and that tokens are read as they should. Run with `node --test`.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { running, since } from '../../examples/voice_signaling/web/js/time.js';
+import { holderOf } from '../../examples/voice_signaling/web/js/token.js';
+
+const web = fileURLToPath(new URL('../../examples/voice_signaling/web/', import.meta.url));
+
+test('the committed bundle is that of the locked packages', async (t) => {
+  const fresh = await mkdtemp(join(tmpdir(), 'vendor-'));
+  t.after(() => rm(fresh, { recursive: true }));
+  await promisify(execFile)(join(web, 'vendor.sh'), [fresh]);
+  const committed = join(web, 'vendor');
+  const names = (await readdir(fresh)).sort();
+  assert.deepEqual((await readdir(committed)).sort(), names);
+  assert.deepEqual(names, ['mediasoup-client.LICENSE.txt', 'mediasoup-client.js']);
+  for (const name of names) {
+    const [one, other] = await Promise.all(
+      [fresh, committed].map((at) => readFile(join(at, name))),
+    );
+    assert.ok(one.equals(other), `${name} differs: run vendor.sh`);
+  }
+});
+
+test('every bundled package comes with its licence, which asks for no more than to be kept', async () => {
+  const text = await readFile(join(web, 'vendor/mediasoup-client.LICENSE.txt'), 'utf8');
+  const named = [...text.matchAll(/^(\S+) \d+\.\d+\.\d+ \((.+)\)$/gm)];
+  assert.ok(named.some(([, name]) => name === 'mediasoup-client'));
+  for (const [, name, licence] of named) assert.match(licence, /^(ISC|MIT)$/, name);
+  assert.doesNotMatch(text, /no licence file/);
+});
+
+test('the page has no inline script or style, and takes nothing from elsewhere', async () => {
+  const page = await readFile(join(web, 'index.html'), 'utf8');
+  assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=/i);
+  assert.doesNotMatch(page, /https?:/);
+});
+
+test('a token tells whose it is, and what is none is told', () => {
+  const token = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  assert.deepEqual(holderOf(token({ userId: 'u1', userName: 'Zoë 🎙', exp: 1700000000 })), {
+    userId: 'u1',
+    userName: 'Zoë 🎙',
+    expires: 1_700_000_000_000,
+  });
+  assert.equal(holderOf(token({ userId: 'u1', userName: 'A' })).expires, Infinity);
+  const none = [
+    '',
+    'x',
+    'a.b',
+    'a.b.c.d',
+    'a.b.c',
+    'e30.e30.',
+    token({ userId: 'u1' }),
+    token({ userId: 1, userName: 'A' }),
+    token(7),
+    token(null),
+  ];
+  for (const text of none) assert.equal(holderOf(text), null, text);
+});
+
+test('times are short', () => {
+  const ago = (seconds) => performance.now() - seconds * 1000 - 1;
+  assert.deepEqual([0, 59, 60, 3599, 3600].map(ago).map(since), [
+    '0 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h',
+  ]);
+  assert.deepEqual([0, 9, 75].map(ago).map(running), ['0:00', '0:09', '1:15']);
+});
