@@ -23,6 +23,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -45,6 +46,14 @@ struct demo_options {
 };
 
 std::vector<std::string> const demo_channels{"north", "south", "kitchen"};
+
+/// That of the environment, so that tokens made elsewhere are good as well; else one of its own.
+std::string key_of_tokens() {
+    if (auto const* given = std::getenv(secret_variable)) return given;
+    std::array<std::uint8_t, 32> random{};
+    parley::fill_random(random);
+    return parley::to_base64url(random);
+}
 
 /// Whoever asks gets one, as a user of its own.
 std::string make_token(std::string const& key, std::string const& name) {
@@ -79,16 +88,15 @@ void announce(demo_options const& options, std::uint16_t port, bool audio) {
 int demo(demo_options const& options) {
     std::signal(SIGPIPE, SIG_IGN);
     log::set_level(options.log_level);
-    std::array<std::uint8_t, 32> random{};
-    parley::fill_random(random);
-    auto const key = parley::to_base64url(random);
+    auto const key = key_of_tokens();
     parley::signaling::configuration config;
     config.server.port = options.port;
     config.floors.redis = options.redis;
     config.limits.connectionsPerMinute = 600; // everybody comes from this machine
     if (!options.silent) config.media.worker = options.worker;
     bool const audio = !config.media.worker.empty();
-    auto parts = make_parts(std::move(config), parley::jwt_verifier({.key = parley::secret(key)}));
+    auto verifier = make_verifier(key);
+    auto parts = make_parts(std::move(config), std::move(verifier));
     parts.grace = std::chrono::seconds(1);
     parts.demo =
         demo_parts{demo_channels, [key](std::string const& name) { return make_token(key, name); }};

@@ -38,14 +38,14 @@ parley::ed25519_public_key read_public_key(std::string const& text) {
     return key;
 }
 
-parley::secret read_secret() {
+std::string read_secret() {
     auto const* text = std::getenv(secret_variable);
     if (text == nullptr || *text == '\0') {
         refuse(std::string(secret_variable) +
                ": expected the secret of the tokens in this environment variable, found nothing.\n"
                "Set it to what the tokens are signed with, 32 bytes or more.");
     }
-    return parley::secret(std::string(text));
+    return text;
 }
 
 any_floor_store make_floors(signaling::floors_section const& floors) {
@@ -98,19 +98,23 @@ load_configuration(std::filesystem::path const& path) {
     refuse(text);
 }
 
-parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
-    parley::jwt_verifier::options options{.key = parley::ed25519_public_key{},
-                                          .leeway = std::chrono::seconds(tokens.leewaySeconds)};
+parley::jwt_verifier make_verifier(std::string const& secret) {
     try {
-        if (tokens.algorithm == "EdDSA") {
-            options.key = read_public_key(tokens.publicKey);
-        } else {
-            options.key = read_secret();
-        }
-        return parley::jwt_verifier(std::move(options));
+        return parley::jwt_verifier({.key = parley::secret(secret)});
     } catch (std::invalid_argument const& e) {
-        refuse(std::string(tokens.algorithm == "EdDSA" ? "tokens.publicKey" : secret_variable) +
-               ": " + e.what());
+        refuse(std::string(secret_variable) + ": " + e.what());
+    }
+}
+
+parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
+    std::chrono::seconds const leeway(tokens.leewaySeconds);
+    try {
+        if (tokens.algorithm == "HS256")
+            return parley::jwt_verifier({.key = parley::secret(read_secret()), .leeway = leeway});
+        return parley::jwt_verifier({.key = read_public_key(tokens.publicKey), .leeway = leeway});
+    } catch (std::invalid_argument const& e) {
+        refuse((tokens.algorithm == "HS256" ? secret_variable : "tokens.publicKey") +
+               std::string(": ") + e.what());
     }
 }
 

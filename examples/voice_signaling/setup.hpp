@@ -22,6 +22,9 @@ load_configuration(std::filesystem::path const& path);
 /// The key of the tokens, as the configuration and the environment have it. \throws command_error
 parley::jwt_verifier make_verifier(parley::signaling::token_section const& tokens);
 
+/// For tokens that are signed with this secret. \throws command_error
+parley::jwt_verifier make_verifier(std::string const& secret);
+
 /// \throws command_error that says what is wrong
 voice_parts make_parts(parley::signaling::configuration config, parley::jwt_verifier tokens);
 
