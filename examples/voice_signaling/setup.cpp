@@ -52,15 +52,12 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
     if (floors.redis.empty()) {
         return any_floor_store(std::make_unique<signaling::memory_floor_store>());
     }
-    try {
-        return any_floor_store(
-            std::make_unique<signaling::redis_floor_store>(signaling::redis_floor_store::options{
-                .redis = {.url = floors.redis, .log = [](std::string_view text) {
-                              log::warning("redis", {{"message", text}});
-                          }}}));
-    } catch (std::invalid_argument const& e) {
-        refuse("floors.redis: " + std::string(e.what()));
-    }
+    auto address = signaling::parse_redis_address(floors.redis);
+    if (!address) refuse("floors.redis: " + address.error().text());
+    signaling::redis_floor_store::options options;
+    options.redis.address = std::move(*address);
+    options.redis.log = [](std::string_view text) { log::warning("redis", {{"message", text}}); };
+    return any_floor_store(std::make_unique<signaling::redis_floor_store>(std::move(options)));
 }
 
 any_media make_media(signaling::media_section const& media) {

@@ -79,10 +79,10 @@ struct offered_credential {
 inline offered_credential find_credential(http_request const& request) {
     offered_credential found;
     std::string_view const bearer = "Bearer ";
-    auto list = detail::field_text(request, http::field::sec_websocket_protocol);
+    auto list = parley::detail::field_text(request, http::field::sec_websocket_protocol);
     std::string_view among_protocols;
     while (!list.empty()) {
-        auto const one = detail::trimmed(detail::take_until(list, ','));
+        auto const one = parley::detail::trimmed(parley::detail::take_until(list, ','));
         if (one == subprotocol)
             found.subprotocol = one;
         else if (among_protocols.empty())
@@ -90,9 +90,9 @@ inline offered_credential find_credential(http_request const& request) {
     }
     if (among_protocols.starts_with("token-")) among_protocols.remove_prefix(6);
 
-    auto const authorization = detail::field_text(request, http::field::authorization);
-    if (detail::equal_ignoring_case(authorization.substr(0, bearer.size()), bearer)) {
-        found.token = detail::trimmed(authorization.substr(bearer.size()));
+    auto const authorization = parley::detail::field_text(request, http::field::authorization);
+    if (parley::detail::equal_ignoring_case(authorization.substr(0, bearer.size()), bearer)) {
+        found.token = parley::detail::trimmed(authorization.substr(bearer.size()));
     } else if (auto in_query = query_parameter(request, "token"); in_query && !in_query->empty()) {
         found.token = *std::move(in_query);
     } else {
