@@ -83,6 +83,7 @@ class broker {
         options.path = config.websocket.path;
         options.max_connections = max_connections;
         options.max_connections_per_address = max_per_address;
+        options.max_body = 1024; // no route takes one
         options.limits.max_message = config.websocket.maxPayloadBytes;
         options.log = [](parley::severity severity, std::string_view text) {
             log::write(static_cast<log::level>(severity), "server", {{"message", text}});
@@ -173,8 +174,7 @@ class broker {
             timer.expires_after(std::chrono::seconds(5));
             co_await timer.async_wait(parley::use_task);
             auto& storage = server_.policies().storage;
-            auto const nothing = [](auto&) { return 0; };
-            if (storage.failing()) co_await storage.write(nothing);
+            if (storage.failing()) co_await storage.write(parley::consent::try_writing());
             auto const& counts = server_.conversation().statistics();
             auto const handshakes = counts.completed + counts.failed;
             rush = rush || server_.connections() != 0 || handshakes != seen;

@@ -91,10 +91,15 @@ int serve(serve_options const& options) {
     auto audit = open_audit(config, reporter_for("audit"));
     if (!config.audit.enabled) log::warning("audit", {{"message", "switched off"}});
 
-    broker_parts parts{
-        std::move(config),          std::move(address),      std::move(control),
-        std::move(storage),         std::move(audit),        options.threads,
-        shared::raise_file_limit(), options.max_per_address, std::chrono::seconds(options.grace)};
+    broker_parts parts{std::move(config),
+                       std::move(address),
+                       std::move(control),
+                       std::move(storage),
+                       std::move(audit),
+                       options.threads,
+                       shared::raise_file_limit(options.threads),
+                       options.max_per_address,
+                       std::chrono::seconds(options.grace)};
     if (options.tls_certificate.empty()) return run_tcp_broker(std::move(parts));
     return run_tls_broker(std::move(parts), options.tls_certificate, options.tls_key);
 }

@@ -28,10 +28,10 @@ struct greeting { // a conversation reads as the protocol reads
 };
 
 int main() {
+    boost::asio::io_context io;                                     // outlives the server
     parley::queueing_admission ten_at_once({.max_concurrent = 10}); // the others wait in order
     parley::basic_handshake_server<greeting, parley::queueing_admission> server(
         {.path = "/hello"}, greeting(), ten_at_once);
-    boost::asio::io_context io;
     if (!server.start(io, {boost::asio::ip::address_v4::loopback(), 0})) return 1;
     std::cout << "ws://127.0.0.1:" << server.port() << "/hello" << std::endl;
     boost::asio::signal_set stop(io, SIGINT, SIGTERM);

@@ -98,9 +98,9 @@ boost::asio::ip::tcp::endpoint resolve(std::string const& host, std::uint16_t po
                             host + "\": " + ec.message());
 }
 
-std::size_t raise_file_limit() {
+std::size_t raise_file_limit(unsigned threads) {
     constexpr rlim_t most_connections = 10'000;
-    constexpr rlim_t others = 64;
+    rlim_t const others = 64 + rlim_t{4} * threads; // each has an io_context, of three
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

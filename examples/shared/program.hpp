@@ -65,7 +65,7 @@ void add_json_flag(CLI::App& command, bool& json);
 boost::asio::ip::tcp::endpoint resolve(std::string const& host, std::uint16_t port);
 
 /// Allows as many open files as the system lets this user have, and says how many connections that
-/// is good for, with some left for everything else.
-std::size_t raise_file_limit();
+/// is good for, with some left for everything else, of a server on so many threads.
+std::size_t raise_file_limit(unsigned threads);
 
 } // namespace shared

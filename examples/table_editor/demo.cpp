@@ -111,7 +111,7 @@ int demo(demo_options const& options) {
     config.session.timeout = options.session_timeout;
     config.database.folder = folder.string();
     config.database.users = {{"demo", parley::hash_password(password)}};
-    auto parts = make_parts(std::move(config));
+    auto parts = make_parts(std::move(config), 1);
     parts.grace = std::chrono::seconds(1);
     parts.on_ready = [&](std::uint16_t port) { announce(options, port, password); };
     return run_tcp_editor(std::move(parts));

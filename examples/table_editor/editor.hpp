@@ -174,7 +174,13 @@ class editor {
 
     task<parley::http_response> answer_file(parley::http_request const& request) {
         auto const path = parley::path_of(request);
-        if (path == "/api" || path == "/ws") {
+        if (path == "/ws") {
+            auto response = parley::make_error_response(parley::http::status::upgrade_required,
+                                                        "this is a WebSocket: upgrade to it");
+            response.set(parley::http::field::upgrade, "websocket");
+            co_return response;
+        }
+        if (path == "/api") {
             co_return parley::make_error_response(parley::http::status::not_found,
                                                   "nothing is served here");
         }

@@ -48,8 +48,7 @@ int serve(serve_options const& options) {
     auto loaded = load_configuration(options.config);
     for (auto const& text : loaded.report.warnings)
         log::warning("configuration", {{"message", text}});
-    auto parts = make_parts(std::move(*loaded.config));
-    parts.threads = options.threads;
+    auto parts = make_parts(std::move(*loaded.config), options.threads);
     parts.grace = std::chrono::seconds(options.grace);
     if (options.tls_certificate.empty()) return run_tcp_editor(std::move(parts));
     return run_tls_editor(std::move(parts), options.tls_certificate, options.tls_key);

@@ -124,7 +124,7 @@ parley::loaded_config<tables::configuration> load_configuration(std::filesystem:
     refuse(text);
 }
 
-editor_parts make_parts(tables::configuration config) {
+editor_parts make_parts(tables::configuration config, unsigned threads) {
     check(config);
     auto const policy = config.web.contentSecurityPolicy.empty()
                             ? std::string(shared::strict_policy)
@@ -138,10 +138,14 @@ editor_parts make_parts(tables::configuration config) {
         mounts.emplace_back(mount.prefix, shared::load_page(mount.root, policy, "web.mounts"));
     auto address = shared::resolve(config.server.host, config.server.port);
     auto backend = make_backend(config.database);
-    return {std::move(config),          std::move(address),
-            std::move(backend),         std::move(page),
-            std::move(mounts),          1,
-            shared::raise_file_limit(), std::chrono::seconds(5)};
+    return {std::move(config),
+            std::move(address),
+            std::move(backend),
+            std::move(page),
+            std::move(mounts),
+            threads,
+            shared::raise_file_limit(threads),
+            std::chrono::seconds(5)};
 }
 
 } // namespace table_editor

@@ -21,7 +21,8 @@ inline constexpr auto default_config = "./table-editor.json";
 parley::loaded_config<parley::tables::configuration>
 load_configuration(std::filesystem::path const& path);
 
-/// Opens everything that the configuration names. \throws command_error
-editor_parts make_parts(parley::tables::configuration config);
+/// Opens everything that the configuration names. \param threads that will serve
+/// \throws command_error
+editor_parts make_parts(parley::tables::configuration config, unsigned threads);
 
 } // namespace table_editor

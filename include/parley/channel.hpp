@@ -269,8 +269,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
 
     /// Sends one text message and waits until the transport has taken it. False when the line is
     /// broken, or the peer has not read for `write_timeout`; then the stream is closed.
-    task<bool> send(std::string text) {
-        if (limits_.discard_unexpected) co_await hear_out();
+    /// \param last no answer to it is expected
+    task<bool> send(std::string text, bool last = false) {
+        if (limits_.discard_unexpected && !last) co_await hear_out();
         if (!enqueue(std::make_shared<std::string const>(std::move(text)))) co_return false;
         // The answer may come before the transport has said that the question is gone.
         receiving_ = true;

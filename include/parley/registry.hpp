@@ -84,11 +84,9 @@ class registry {
         entries_.emplace(channel.get(), entry{channel, std::nullopt});
     }
 
-    /// Returns how many connections are left.
-    std::size_t remove(Channel const* channel) {
+    void remove(Channel const* channel) {
         std::scoped_lock lock(mutex_);
         entries_.erase(channel);
-        return entries_.size();
     }
 
     [[nodiscard]] std::size_t connections() const {

@@ -5,6 +5,7 @@
 /// Texts that are not left behind in memory.
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,24 @@ inline void wipe(std::string& text) {
     wipe(text.data(), text.size());
     text.clear();
 }
+
+/// Allocates memory that is overwritten when it is given back.
+template <class T>
+struct wiping_allocator {
+    using value_type = T;
+
+    wiping_allocator() = default;
+    template <class Other>
+    explicit wiping_allocator(wiping_allocator<Other> const&) {}
+
+    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    void deallocate(T* begin, std::size_t count) {
+        wipe(begin, count * sizeof(T));
+        std::allocator<T>().deallocate(begin, count);
+    }
+
+    bool operator==(wiping_allocator const&) const = default;
+};
 
 /// A text that is overwritten when it goes. It has one place in memory: moved, never copied
 /// implicitly, and too long for a small string's own buffer to be left behind.

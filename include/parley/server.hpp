@@ -16,6 +16,7 @@
 #include <parley/http.hpp>
 #include <parley/policy_set.hpp>
 #include <parley/registry.hpp>
+#include <parley/secret.hpp>
 #include <parley/session.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -34,6 +35,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/none.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -249,7 +251,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
     using channel_ptr = std::shared_ptr<channel_type>;
     using core_ptr = std::shared_ptr<core>;
     using alarm_type = detail::alarm<typename transport_type::timer_type>;
-    using buffer_type = boost::beast::flat_buffer;
+    using buffer_type = boost::beast::basic_flat_buffer<wiping_allocator<char>>; // has secrets
     using place_type = detail::address_counts::place;
     using identity_result = result<identified<identity_type<Conversation>>, http_response>;
 
@@ -446,11 +448,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     task<> serve(core_ptr, channel_ptr line, place_type) {
         try {
-            co_await serve_requests(line);
-            if (!line->broken()) {
-                bool const more = line->stream().available() != 0; // than has been read
-                co_await say_goodbye(*line, more);
-            }
+            bool const upgraded = co_await serve_requests(line);
+            // A WebSocket's close has been answered, or has been waited for.
+            bool const more = !upgraded || line->stream().available() != 0;
+            if (!line->broken()) co_await say_goodbye(*line, more);
         } catch (...) {
             log_failure(*line, "connection");
         }
@@ -459,21 +460,21 @@ struct basic_handshake_server<Conversation, Policies...>::core
         forget(*line);
     }
 
-    task<> serve_requests(channel_ptr line) {
+    /// True when the connection has been a WebSocket.
+    task<bool> serve_requests(channel_ptr line) {
         line->arm(after(options.head_timeout));
-        if (co_await line->stream().handshake()) co_return;
+        if (co_await line->stream().handshake()) co_return false;
         buffer_type buffer(options.max_head + options.max_body);
         for (std::size_t served = 1;; ++served) {
             auto request = co_await read_request(*line, buffer);
-            if (!request) co_return;
+            if (!request) co_return false;
             if (websocket::is_upgrade(*request)) {
                 bool const spoke_early = buffer.size() != 0;
                 buffer = buffer_type();
-                co_await serve_upgrade(line, std::move(*request), spoke_early);
-                co_return;
+                co_return co_await serve_upgrade(line, std::move(*request), spoke_early);
             }
             if (served == options.max_requests) request->keep_alive(false);
-            if (!co_await serve_route(*line, *request)) co_return;
+            if (!co_await serve_route(*line, *request)) co_return false;
             line->arm(after(options.head_timeout));
         }
     }
@@ -510,6 +511,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
             ec = body_error;
         }
         line.disarm();
+        if (buffer.size() == 0) buffer.shrink_to_fit(); // nothing is kept of what has been parsed
         if (!ec) co_return parser.release();
         if (auto refusal = refusal_of(ec)) co_await refuse(line, {}, std::move(*refusal));
         co_return std::nullopt;
@@ -601,6 +603,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         response.version(request.version());
         response.keep_alive(keep);
         response.prepare_payload();
+        if (response.result() == http::status::not_modified) response.content_length(boost::none);
         if (request.method() == http::verb::head) response.body().clear();
         line.arm(after(options.limits.write_timeout));
         auto [ec, n] =
@@ -608,15 +611,14 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_return !ec && keep;
     }
 
-    /// Answers and ends the connection, whatever the peer is still sending.
-    task<> refuse(channel_type& line, http_request request, http_response response) {
+    /// Answers as the last thing of this connection. Always false.
+    task<bool> refuse(channel_type& line, http_request request, http_response response) {
         request.keep_alive(false);
-        co_await respond(line, request, std::move(response));
-        co_await say_goodbye(line, true);
+        co_return co_await respond(line, request, std::move(response));
     }
 
     /// Ends the stream. \param more the peer may be sending: what was said to it last is to arrive
-    /// even so.
+    /// even so. For at most a second.
     task<> say_goodbye(channel_type& line, bool more) {
         line.arm(after(std::chrono::seconds{1}));
         co_await line.stream().shutdown();
@@ -625,8 +627,8 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_await line.stream().linger();
     }
 
-    /// From a request to upgrade to the close frame.
-    task<> serve_upgrade(channel_ptr line, http_request request, bool spoke_early) {
+    /// From a request to upgrade to the close frame; false when there is no upgrade.
+    task<bool> serve_upgrade(channel_ptr line, http_request request, bool spoke_early) {
         if (auto refusal = fault_of(request, spoke_early)) {
             co_return co_await refuse(*line, std::move(request), std::move(*refusal));
         }
@@ -636,7 +638,7 @@ struct basic_handshake_server<Conversation, Policies...>::core
         auto ticket = std::optional(policies.admission.enter(
             {line->peer_address(), policies.transport.now(), bell_of(line)}));
         if (ticket->state() == admission_state::queued) co_await wait_for_turn(*line, *ticket);
-        if (line->departed()) co_return;
+        if (line->departed()) co_return false;
         if (line->spoke()) {
             ticket.reset();
             co_return co_await refuse(*line, std::move(request), spoke_too_early());
@@ -648,11 +650,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
             ticket.reset(); // the place is free, however long the peer takes to read this
             co_return co_await refuse(*line, std::move(request), std::move(later));
         }
-        if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) co_return;
+        if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) co_return false;
         request = http_request(); // it may have been kept for hours
         auto const end = co_await converse(line, std::move(who->identity));
         co_await line->close(end);
         sessions.end_session(line.get());
+        co_return true;
     }
 
     std::optional<http_response> fault_of(http_request const& request, bool spoke_early) const {

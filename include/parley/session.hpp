@@ -165,6 +165,13 @@ class session {
         return channel_->send(encode_message(m));
     }
 
+    /// As `send`, for what ends the conversation: what the peer says now matters to nobody, however
+    /// much it is.
+    template <message M>
+    task<bool> send_last(M const& m) {
+        return channel_->send(encode_message(m), true);
+    }
+
     /// Sends a text message; false when the peer is gone or does not read.
     task<bool> send_text(std::string text) { return channel_->send(std::move(text)); }
 

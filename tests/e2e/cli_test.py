@@ -822,6 +822,9 @@ class Status(CommandTest):
         self.assertEqual((status, health["status"]), (503, "degraded"))
         self.assertIn("audit", health["failing"])
         self.assertEqual(health["handshakes"], {"completed": 1, "failed": 1})
+        time.sleep(6)  # in which the broker tries again
+        status, health = self.health(broker)
+        self.assertEqual((status, health["failing"]), (503, ["storage", "audit"]))
 
         resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, unlimited)
         self.patient(broker, "patient-002")

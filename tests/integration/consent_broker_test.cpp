@@ -88,6 +88,14 @@ class raw_peer {
         return *this;
     }
 
+    /// Writes bytes past the WebSocket, again and again, until something comes.
+    raw_peer& write_until_answered(std::string_view bytes) {
+        boost::system::error_code ec;
+        while (!ec && socket().available(ec) == 0)
+            asio::write(socket(), asio::buffer(bytes), ec);
+        return *this;
+    }
+
     /// All bytes until the broker closes; fails when it does not.
     std::string read_all() {
         std::string all;
@@ -326,6 +334,17 @@ BOOST_AUTO_TEST_CASE(an_answer_arrives_though_more_is_sent_than_is_read) {
                std::string(500'000, 'x'));
     BOOST_TEST(peer.read_all().starts_with("HTTP/1.1 404 "));
     BOOST_TEST(!peer.was_reset());
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_talks_on_is_told_what_was_wrong) {
+    temporary_directory const directory;
+    deployment broker(directory.path());
+    std::string burst;
+    for (int i = 0; i < 1'000; ++i)
+        burst += text_frame("garbage");
+    raw_peer peer(broker.port());
+    auto const told = peer.upgrade().write_until_answered(burst).hear();
+    BOOST_TEST(as<parley::consent::handshake_error>(told).code == "INVALID_MESSAGE");
 }
 
 BOOST_AUTO_TEST_CASE(what_comes_before_its_turn_is_discarded) {

@@ -8,6 +8,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -81,6 +83,23 @@ struct silent_server {
     int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     std::uint16_t port = 0;
 };
+
+/// Work that a test stops.
+struct stoppable_work : work_control {
+    stoppable_work() : work_control(std::chrono::steady_clock::now() + 20s) {}
+
+    void stop() {
+        std::scoped_lock lock(mutex_);
+        reason_ = failure_code::cancelled;
+        if (interrupt_) interrupt_();
+    }
+};
+
+std::shared_ptr<postgresql_target const> target() {
+    return std::make_shared<postgresql_target const>(
+        postgresql_target{"127.0.0.1", "127.0.0.1", shared_postgresql_server().port(), "ann",
+                          secret(postgresql_server::password), "disable", 5s});
+}
 
 auto elapsed_since(std::chrono::steady_clock::time_point began) {
     return std::chrono::steady_clock::now() - began;
@@ -300,6 +319,36 @@ BOOST_AUTO_TEST_CASE(columns_with_their_own_collation_are_filtered) {
     BOOST_TEST(e.values("id", {.filters = {{"v", "äPF*"}}, .sort = {}}) == "1");
     // What the collation takes for equal is a change nevertheless.
     BOOST_TEST(code_of(e.update(1, "v", "äpfel", "x")) == "CONFLICT");
+}
+
+BOOST_AUTO_TEST_CASE(bytes_are_filtered_as_they_are_shown) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v bytea)");
+    execute("INSERT INTO t VALUES (1, '\\x00ff'), (2, '\\x00fe'), "
+            "(3, decode(repeat('00', 100), 'hex'))");
+    editor<world> e(*this, "t");
+    BOOST_TEST(e.values("id", {.filters = {{"v", "AP8="}}, .sort = {}}) == "1");
+    BOOST_TEST(e.values("id", {.filters = {{"v", std::string(134, 'A') + "=="}}, .sort = {}}) ==
+               "3");
+}
+
+BOOST_AUTO_TEST_CASE(a_change_that_is_stopped_before_it_is_kept_is_undone) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, v text)");
+    execute("INSERT INTO t VALUES (1, 'old'), (2, 'old')");
+    stoppable_work first, second;
+    auto const opened = postgresql_connection::open(target(), "the shop's", first);
+    BOOST_REQUIRE(opened);
+    auto const save = [&](std::string const& id, stoppable_work& by, bool stopped) {
+        postgresql_connection::use const in_use(**opened, by);
+        using transaction = postgresql_connection::transaction;
+        transaction change(**opened, transaction::kind::writing);
+        BOOST_TEST(change.run({{"UPDATE t SET v = 'new' WHERE id = " + id}}).has_value());
+        if (stopped) by.stop();
+        return code_of(change.commit());
+    };
+    BOOST_TEST(save("1", first, true) == "CANCELLED");
+    BOOST_TEST((*opened)->is_usable());
+    BOOST_TEST(save("2", second, false) == "success");
+    BOOST_TEST(raw->query("SELECT string_agg(v, ' ' ORDER BY id) FROM t") == "old new");
 }
 
 BOOST_AUTO_TEST_CASE(rows_of_partitions_have_an_order) {

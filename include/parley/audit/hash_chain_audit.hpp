@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,8 +70,9 @@ class hash_chain_audit {
     /// As `open`, but throws `std::invalid_argument` with the text of the problem.
     explicit hash_chain_audit(options opt) : hash_chain_audit(open(std::move(opt)).value()) {}
 
-    /// Adds an entry without waiting for it. If it never gets into the log, `lost` counts it and
-    /// `report` is called.
+    /// Adds an entry without waiting for it. While the log cannot be written it is kept, at most
+    /// `max_queued` of its kind, and is written before any later one. If it never gets into the log
+    /// although the server runs, `lost` counts it and `report` is called.
     void post(audit_record record) { writer_->post(std::move(record)); }
 
     /// Adds an entry. Completes when that entry, and so every earlier one that is in the log at
@@ -140,18 +142,33 @@ class hash_chain_audit {
         };
 
         void run(std::vector<job>& jobs) {
+            jobs.insert(jobs.begin(), std::make_move_iterator(kept_.begin()),
+                        std::make_move_iterator(kept_.end()));
+            kept_.clear();
             audit_link last = last_;
             std::string const lines = chain(jobs, last);
             error_code const ec = file_.append(lines);
             if (!ec) last_ = std::move(last);
             for (job& entry : jobs) {
-                if (ec) entry.outcome = errc::audit_unavailable;
-                if (!entry.outcome && !entry.done) ++lost_;
+                if (!entry.done && !entry.outcome) ++lost_;
+                if (!ec || !entry.outcome) continue;
+                if (entry.done)
+                    entry.outcome = errc::audit_unavailable;
+                else
+                    keep(std::move(entry));
             }
             report(ec);
             for (job& entry : jobs) {
                 if (entry.done) (*entry.done)(entry.outcome);
             }
+        }
+
+        /// A posted entry that could not be written comes before the next.
+        void keep(job entry) {
+            if (kept_.size() < options_.max_queued)
+                kept_.push_back(std::move(entry));
+            else
+                ++lost_;
         }
 
         /// The lines of all entries, and in them their sequence numbers. `last` becomes the last.
@@ -176,7 +193,8 @@ class hash_chain_audit {
         static std::optional<std::string> own_lines(job& entry, audit_link& last) {
             std::string lines;
             for (audit_record& record : entry.records) {
-                std::string const line = next_audit_line(last, std::move(record), entry.instant);
+                std::string const line = next_audit_line(
+                    last, entry.done ? std::move(record) : audit_record(record), entry.instant);
                 if (line.size() > max_audit_line) return std::nullopt;
                 lines += line + '\n';
             }
@@ -207,6 +225,7 @@ class hash_chain_audit {
         std::atomic<bool> failing_ = false;
         std::atomic<std::uint64_t> lost_ = 0;
         std::atomic<std::uint64_t> refused_ = 0; // of those lost, since the last report
+        std::vector<job> kept_;                  // posted, and not written yet; the worker's
         detail::batch_worker<job> worker_;       // last: it uses all of the above
     };
 

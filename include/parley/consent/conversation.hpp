@@ -291,7 +291,6 @@ class conversation::handshake {
             co_return co_await fail(make_error_code(errc::audit_unavailable));
         }
 
-        decided_ = true; // an append that is cut off is made all the same
         std::vector<audit_record> entries;
         if (own) entries.push_back(own->entry().record);
         entries.push_back(
@@ -301,13 +300,14 @@ class conversation::handshake {
             if (own) own->give_up(); // before the peer is told, which may take its time
             co_return co_await fail(written.error());
         }
+        decided_ = true;
         if (own) broker_.discharge(*own);
 
         handshake_complete const answer{relationship_id, endpoint_, std::string(status)};
         session_.complete();
         ++broker_.statistics_->completed;
         report(status, relationship_id, {});
-        co_await session_.send(answer); // done is done, even if the peer has gone meanwhile
+        co_await session_.send_last(answer); // done is done, even if the peer has gone meanwhile
         co_return close_reason(close_code::normal, "Handshake complete");
     }
 
@@ -340,7 +340,7 @@ class conversation::handshake {
         report(code, {}, {});
         co_await record(handshake_timeout(session_.id()));
         handshake_error const error{std::string(code), "no message came in time"};
-        co_await session_.send(error);
+        co_await session_.send_last(error);
         co_return close_reason(close_codes::timeout, std::string(code));
     }
 
@@ -384,7 +384,7 @@ class conversation::handshake {
             co_await record(handshake_failed(session_.id(), patient_, name, provider_npi_));
         }
         handshake_error const error{std::string(name), std::move(message)};
-        co_await session_.send(error);
+        co_await session_.send_last(error);
         co_return close_reason(code, std::string(name));
     }
 

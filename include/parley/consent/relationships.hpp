@@ -12,6 +12,7 @@
 /// \endcode
 
 #include <parley/consent/records.hpp>
+#include <parley/random.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -273,6 +274,16 @@ terminate_outcome terminate_relationship(Tx& tx, terminate_request const& reques
         tx.insert(*audit);
     }
     return terminate_outcome::terminated;
+}
+
+/// A unit of work that writes, and changes nothing in the end: whether a database that failed can
+/// be written again.
+inline auto try_writing() {
+    return [](auto& tx) {
+        outbox_record const probe{random_uuid(), "probe", "probe", std::nullopt, "{}", ""};
+        tx.insert(probe);
+        return tx.template remove<outbox_record>(where<"outbox_id">(probe.outbox_id));
+    };
 }
 
 } // namespace parley::consent

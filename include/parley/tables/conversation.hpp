@@ -126,6 +126,12 @@ class conversation {
     template <class Session, class Runner>
     task<close_reason> read(Session& session, Runner& runner, queue& waiting) {
         close_reason end;
+        // However this ends: else who runs the commands would not notice.
+        auto const finish = [&waiting](Runner* all) {
+            all->cancel_all();
+            waiting.commands.close();
+        };
+        std::unique_ptr<Runner, decltype(finish)> const ending(&runner, finish);
         for (;;) {
             auto next = co_await session.receive_text(no_deadline);
             if (ends(next.status, session, end)) break;
@@ -142,8 +148,6 @@ class conversation {
             waiting.bytes += command.size;
             waiting.commands.try_send(error_code(), std::move(command));
         }
-        runner.cancel_all();
-        waiting.commands.close();
         co_return end;
     }
 
@@ -182,9 +186,9 @@ class conversation {
 
     static incoming parse(std::string_view text) {
         // Exact: a number that was read from a table must still equal what is stored there.
-        auto const value = parley::detail::parse_exact_json(text, 16);
+        auto value = parley::detail::parse_exact_json(text, 16);
         if (!value) return fault("INVALID_JSON", value.error().text());
-        auto const* object = value->if_object();
+        auto* const object = value->if_object();
         if (!object) {
             return fault("INVALID_MESSAGE",
                          "expected a JSON object, found " + json::describe(*value));
@@ -196,9 +200,9 @@ class conversation {
                          "command: expected a string, found " +
                              (command ? json::describe(*command) : std::string("nothing")));
         }
-        auto const* payload = object->if_contains("payload");
-        return {std::string(name->data(), name->size()), payload ? *payload : boost::json::value(),
-                std::nullopt, 0};
+        auto* const payload = object->if_contains("payload");
+        return {std::string(name->data(), name->size()),
+                payload ? std::move(*payload) : boost::json::value(), std::nullopt, 0};
     }
 
     /// Runs one command after the other. An exception, which only a bug throws, ends the reading

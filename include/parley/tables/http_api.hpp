@@ -134,6 +134,11 @@ class http_api {
     /// Nothing that changes anything is done for a page that could not read our token.
     task<http_response> guarded(http_request const& request, route_context context,
                                 handler handle) {
+        // The server's own request, which is not const and of no more use to it: a password is not
+        // to stay in memory that is given back.
+        auto& body = const_cast<std::string&>(request.body());
+        auto const wiped = [](std::string* text) { wipe(*text); };
+        std::unique_ptr<std::string, decltype(wiped)> const guard(&body, wiped);
         if (options_.csrf && !has_csrf_token(request)) {
             co_return json_response(http::status::forbidden,
                                     {{"error", "Invalid or missing CSRF token"}});
@@ -189,11 +194,7 @@ class http_api {
             out.refusal.set(http::field::retry_after, std::to_string(wait->count()));
             co_return out;
         }
-        auto const wrong = read_credentials(request.body(), who);
-        // The server's own request, which is not const and of no more use to it: the password is
-        // not to stay in memory that is given back.
-        wipe(const_cast<std::string&>(request.body()));
-        if (wrong) {
+        if (auto const wrong = read_credentials(request.body(), who)) {
             out.refusal = failure_response(*wrong);
             co_return out;
         }

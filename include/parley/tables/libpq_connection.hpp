@@ -99,6 +99,11 @@ class libpq_connection {
     /// False after what leaves in doubt what the server will send next.
     [[nodiscard]] bool is_usable() const { return handle_ != nullptr; }
 
+    /// Whether no transaction is open, as far as the server has said.
+    [[nodiscard]] bool is_idle() const {
+        return is_usable() && PQtransactionStatus(handle_.get()) == PQTRANS_IDLE;
+    }
+
     /// Whether the server has said anything since its last answer, such as that it goes.
     [[nodiscard]] bool has_news() const {
         pollfd socket{PQsocket(handle_.get()), POLLIN, 0};

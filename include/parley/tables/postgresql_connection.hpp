@@ -70,8 +70,8 @@ class bounded_session_backend final : public soci::details::session_backend {
         has_begun_ = true;
         postgresql_command const commands[] = {{"COMMIT"}};
         auto const done = connection_->run(commands, *control_, ignore_row);
+        if (!done) throw bounded_error(commit_failure(done.error())); // perhaps it was never sent
         state_ = state::none;
-        if (!done) throw bounded_error(commit_failure(done.error()));
     }
 
     void rollback() override {
@@ -184,7 +184,8 @@ class postgresql_connection {
     [[nodiscard]] bool is_fresh() const {
         return is_usable() && !backend_->connection().has_news();
     }
-    [[nodiscard]] bool is_usable() const { return backend_->connection().is_usable(); }
+    /// Between operations: whether it can be used for another one.
+    [[nodiscard]] bool is_usable() const { return backend_->connection().is_idle(); }
     [[nodiscard]] bool has_begun() const { return backend_->has_begun(); }
     [[nodiscard]] std::string server_version() const {
         return backend_->connection().server_version();

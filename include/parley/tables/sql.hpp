@@ -133,9 +133,13 @@ struct postgresql {
         return aliased(c);
     }
 
-    /// The column's own collation may be one that ILIKE cannot do.
+    /// The column's own collation may be one that ILIKE cannot do. Bytes are compared as clients
+    /// see them: in base64, which PostgreSQL breaks into lines.
     static std::string match(column const& c, std::string const& pattern) {
-        return aliased(c) + "::text COLLATE \"default\" ILIKE " + pattern;
+        auto const text = c.kind == value_kind::binary
+                              ? "translate(encode(" + aliased(c) + ", 'base64'), chr(10), '')"
+                              : aliased(c) + "::text";
+        return text + " COLLATE \"default\" ILIKE " + pattern;
     }
 
     static std::string row_order(table_schema const&) { return "t.tableoid, t.ctid"; }

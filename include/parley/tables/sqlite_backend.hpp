@@ -365,21 +365,29 @@ class sqlite_backend {
     };
 
     explicit sqlite_backend(options o)
-        : options_(std::move(o)), threads_(std::make_shared<blocking_pool>(options_.threads)) {}
+        : options_(std::move(o)), threads_(std::make_shared<blocking_pool>(options_.threads)),
+          doors_(std::make_shared<blocking_pool>(at_the_door)) {}
 
     sqlite_backend(sqlite_backend const&) = delete;
     sqlite_backend& operator=(sqlite_backend const&) = delete;
     /// Waits for the operations that are under way. Not to be called on an I/O thread.
-    ~sqlite_backend() { threads_->stop(); }
+    ~sqlite_backend() {
+        doors_->stop();
+        threads_->stop();
+    }
 
     task<outcome<std::shared_ptr<sqlite_database>>> open(credentials who, operation_ptr op) {
         std::function<outcome<std::shared_ptr<sqlite_database>>(work_control&)> connect =
             [this, who = std::move(who)](work_control& control) { return open_now(who, control); };
         return await_blocking<std::shared_ptr<sqlite_database>>(std::move(op), std::move(connect),
-                                                                submit_to(threads_));
+                                                                submit_to(doors_));
     }
 
   private:
+    /// Passwords are costly to check, by design: whoever tries many holds up no operation of those
+    /// who are in, and takes no more memory than this.
+    static constexpr blocking_pool::options at_the_door{.max_threads = 2, .max_queued = 64};
+
     outcome<std::shared_ptr<sqlite_database>> open_now(credentials const& who,
                                                        work_control& control) const {
         if (!is_allowed_server(options_.servers, who.host, who.port)) return server_not_allowed();
@@ -415,6 +423,7 @@ class sqlite_backend {
 
     options const options_;
     std::shared_ptr<blocking_pool> const threads_;
+    std::shared_ptr<blocking_pool> const doors_; // for those who want to come in
 };
 
 static_assert(backend<sqlite_backend>);

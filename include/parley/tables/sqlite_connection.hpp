@@ -25,6 +25,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -286,7 +287,11 @@ class sqlite_connection {
     static void match(sqlite_api::sqlite3_context* context, int,
                       sqlite_api::sqlite3_value** arguments) {
         auto const& self = at(sqlite_api::sqlite3_user_data(context));
-        detail::sqlite_matches(context, arguments, [&self] { return self.must_stop(); });
+        try {
+            detail::sqlite_matches(context, arguments, [&self] { return self.must_stop(); });
+        } catch (std::bad_alloc const&) { // must not pass through SQLite
+            sqlite_api::sqlite3_result_error_nomem(context);
+        }
     }
 
     /// Nonzero: try again to get the lock that another connection holds.
