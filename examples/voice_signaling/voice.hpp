@@ -14,6 +14,7 @@
 #include <parley/admission/rejecting_admission.hpp>
 #include <parley/server.hpp>
 #include <parley/signaling/conversation.hpp>
+#include <parley/signaling/memory_floor_store.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -34,7 +35,8 @@ namespace log = shared::log;
 template <class Transport>
 class voice {
   public:
-    using conversation_type = parley::signaling::conversation<any_floor_store, any_media>;
+    using conversation_type =
+        parley::signaling::conversation<parley::signaling::memory_floor_store, any_media>;
     using admission_type = parley::per_address_admission<parley::rejecting_admission>;
     using server_type = parley::basic_handshake_server<conversation_type, Transport, admission_type,
                                                        parley::jwt_verifier>;
@@ -85,8 +87,7 @@ class voice {
                                 log::write(log::level::warning, "channels", {{"message", text}});
                             }};
         options.attempts.max_attempts = limits.connectionsPerMinute;
-        return conversation_type(std::move(options), std::move(parts.floors),
-                                 std::move(parts.media));
+        return conversation_type(std::move(options), {}, std::move(parts.media));
     }
 
     static admission_type admission_of(voice_parts const& parts) {
