@@ -5,9 +5,11 @@
 #include <tests/support/media_server.hpp>
 #include <tests/support/temporary_directory.hpp>
 
+#include <boost/asio/detached.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -343,6 +345,20 @@ BOOST_AUTO_TEST_CASE(a_program_that_forgets_to_stop_leaves_no_process) {
     BOOST_TEST(workers.pids().empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_goes_amid_its_work_leaves_no_process) {
+    test::new_children const workers;
+    {
+        running world;
+        auto const id = world.transport("a", media_direction::send).id;
+        asio::co_spawn(world.io, world.media.connect_transport(id, browser_dtls_parameters()),
+                       asio::detached);
+        world.io.poll_one();
+        world.io.poll_one();
+        world.abandoned = true;
+    }
+    BOOST_TEST(workers.pids().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_inherits_neither_descriptors_nor_secrets) {
     ::setenv("PARLEY_TEST_SECRET", "s3cret", 1);
     test::temporary_directory const directory;
@@ -363,12 +379,13 @@ BOOST_AUTO_TEST_CASE(a_worker_inherits_neither_descriptors_nor_secrets) {
 }
 
 BOOST_AUTO_TEST_CASE(callers_may_be_on_any_thread) {
+    std::array<asio::io_context, 3> contexts; // outlive whoever answers to them
     running world;
     std::atomic<int> finished = 0;
     std::vector<std::thread> threads;
-    for (int t = 0; t < 3; ++t) {
-        threads.emplace_back([&, media = world.media, name = std::to_string(t)]() mutable {
-            asio::io_context own;
+    for (auto& own : contexts) {
+        auto const name = std::to_string(threads.size());
+        threads.emplace_back([&finished, &own, media = world.media, name]() mutable {
             for (int i = 0; i < 20; ++i) {
                 auto const made =
                     test::run(own, media.create_transport(name, media_direction::send));

@@ -95,7 +95,9 @@ class media_server_world {
             over_ = true;
         });
     }
-    ~media_server_world() { stop(); }
+    ~media_server_world() {
+        if (!abandoned) stop();
+    }
 
     /// Waits until so many workers run.
     void wait_for_workers(std::size_t count) {
@@ -138,6 +140,7 @@ class media_server_world {
     mediasoup_media media;
     std::multiset<std::string> restarted; ///< channels
     std::vector<std::string> logged;
+    bool abandoned = false; ///< true: this goes without a stop
 
   private:
     struct clock_transport {

@@ -82,6 +82,7 @@ class media_core : public std::enable_shared_from_this<media_core> {
         registry_.add_transport(channel, id, direction);
         auto const worker = co_await worker_for(id);
         if (!worker) {
+            if (registry_.find_transport(id) == nullptr) co_return closed();
             close_transport(id);
             co_return no_worker();
         }

@@ -112,8 +112,9 @@ class worker_pool : public std::enable_shared_from_this<worker_pool> {
     task<> run_one(std::size_t place) {
         auto const name = "media worker " + std::to_string(place + 1);
         auto settings = options_.worker;
-        settings.log = [self = shared_from_this(), name](log_level level, std::string_view text) {
-            self->log(level, name + ": " + std::string(text));
+        // Not this pool, which keeps the worker, which keeps its log.
+        settings.log = [to = settings.log, name](log_level level, std::string_view text) {
+            if (to) to(level, name + ": " + std::string(text));
         };
         auto outcome = co_await worker_process::start(executor_, std::move(settings));
         if (!outcome) co_return log(log_level::error, name + ": " + outcome.error().reason);
