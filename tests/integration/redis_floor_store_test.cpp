@@ -77,6 +77,7 @@ struct world {
         BOOST_TEST_REQUIRE(eventually([&] { return !one.failing() && !two.failing(); }));
     }
     ~world() {
+        absent = nullptr;
         for (auto* each : {&a, &b})
             if (each->running) stop(*each);
     }
@@ -477,7 +478,7 @@ BOOST_AUTO_TEST_CASE(a_password_and_a_database_are_used_and_not_told) {
         while (logged.empty())
             refused.io.run_one();
         BOOST_TEST(logged[0].find(*user ? "is out of reach: AUTH was refused: WRONGPASS"
-                                        : "is out of reach: PING was refused: NOAUTH") !=
+                                        : "is out of reach: SELECT was refused: NOAUTH") !=
                    std::string::npos);
         BOOST_TEST(logged[0].find("wrong-word") == std::string::npos);
         refused.context->stop();

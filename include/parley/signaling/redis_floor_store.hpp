@@ -352,6 +352,12 @@ class redis_floor_store {
             co_return nullptr;
         }
 
+        /// Redis and this server know all of each other again.
+        void admit() {
+            client->admit();
+            if (std::exchange(entered, true) && reconnected) reconnected();
+        }
+
         // ---- Floors ----
 
         result<floor_grant> taken(std::string const& channel, speaker const& who,
@@ -455,14 +461,13 @@ class redis_floor_store {
     // ---- The session: what this server does while it is connected ----
 
     static task<> serve(core_ptr self, redis_line& line) {
-        if (!co_await enter(self, line)) co_return;
-        self->client->admit();
-        if (std::exchange(self->entered, true) && self->reconnected) self->reconnected();
-        while (line.is_open() && !self->client->stopping()) {
+        bool const known = co_await enter(self, line);
+        if (known) self->admit();
+        while (known && line.is_open() && !self->client->stopping()) {
             co_await self->client->pause(self->limits.beat);
             if (line.is_open() && !self->client->stopping()) co_await keep_up(self, line);
         }
-        if (line.is_open()) co_await resign(self, line);
+        if (known && line.is_open()) co_await resign(self, line);
     }
 
     /// Makes itself known, and puts right what Redis knows of this server.
