@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache
           libboost1.81-dev libboost-json1.81-dev libcrypto++-dev libsoci-dev libsqlite3-dev
-          libpq-dev libssl-dev libcli11-dev libspdlog-dev)
+          libpq-dev libhiredis-dev libssl-dev libcli11-dev libspdlog-dev)
 # What scripts/mediasoup-worker.sh builds mediasoup's worker with.
 worker_packages=(g++ cmake ninja-build ccache pkg-config openssl libssl-dev libuv1-dev libsrtp2-dev
                  libusrsctp-dev libabsl-dev nlohmann-json3-dev)
@@ -19,7 +19,7 @@ case "${1:-}" in
     test)
         packages+=(libboost-test1.81-dev libbenchmark-dev clang-16 clang-format clang-tidy-16
                    libclang-rt-16-dev python3 python3-websockets python3-cryptography openssl
-                   sqlite3 postgresql chromium curl git)
+                   sqlite3 postgresql redis-server chromium curl git)
         # A newer Node.js than Debian's serves as well.
         command -v node >/dev/null || packages+=(nodejs)
         command -v npm >/dev/null || packages+=(npm)
