@@ -4,6 +4,7 @@
 // `speaker-changed`, with many connections in many channels. Compared are, in turns:
 //   voice     the voice-signaling program, signalling only, floors in memory;
 //   peer      a Node.js server of the same protocol, floors in memory;
+//   voice+r, peer+r    the same two with their floors in one Redis, which this starts;
 //   ceiling   this library with a conversation that only passes messages on: no floors, no JSON.
 // Ratios are printed, since machines differ and are noisy; and what an idle connection costs.
 
@@ -33,6 +34,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -50,6 +52,7 @@ struct settings {
     std::string voice;
     std::string peer;
     std::string node = "node";
+    std::string redis = "redis-server";
     std::size_t connections = 1'000;
     std::size_t channels = 100;
     std::size_t talking = 10;
@@ -295,14 +298,26 @@ class crowd {
 
 // ---- The servers --------------------------------------------------------------------------------
 
-child_process start_voice(settings const& s, std::string const& folder) {
-    auto const path = folder + "/voice.json";
-    std::ofstream(path) << R"({"server":{"port":0},"limits":{"connectionsPerMinute":0}})" << '\n';
+std::uint16_t free_port() {
+    asio::io_context io;
+    asio::ip::tcp::acceptor const any(io, {asio::ip::address_v4::loopback(), 0});
+    return any.local_endpoint().port();
+}
+
+child_process start_voice(settings const& s, std::string const& folder, std::string const& redis) {
+    auto const path = folder + "/voice" + (redis.empty() ? "" : "-redis") + ".json";
+    std::ofstream(path) << R"({"server":{"port":0},"limits":{"connectionsPerMinute":0},)"
+                        << R"("floors":{"redis":")" << redis << "\"}}\n";
     return child_process({s.voice, "serve", "--config", path});
 }
 
-child_process start_peer(settings const& s) {
-    return child_process({s.node, s.peer, "--connections-per-minute", "1000000"});
+child_process start_peer(settings const& s, std::string const& redis) {
+    std::vector<std::string> command{s.node, s.peer, "--connections-per-minute", "1000000"};
+    if (!redis.empty()) {
+        command.push_back("--redis");
+        command.push_back(redis);
+    }
+    return child_process(command);
 }
 
 using runs = std::map<std::string, std::vector<measurement>>;
@@ -334,6 +349,7 @@ void print(runs const& all) {
                     ratio(&measurement::cpu_us));
     };
     compare("voice", "peer");
+    compare("voice+r", "peer+r");
     compare("voice", "ceiling");
 }
 
@@ -341,8 +357,20 @@ int compare(settings const& s, std::string const& self) {
     parley::test::temporary_directory const folder;
     ::setenv("ROUTER_JWT_SECRET", secret_text.c_str(), 1);
     std::map<std::string, child_process> servers;
-    servers.emplace("voice", start_voice(s, folder.path().string()));
-    if (!s.peer.empty()) servers.emplace("peer", start_peer(s));
+    auto const port = std::to_string(free_port());
+    std::string const redis_url = "redis://127.0.0.1:" + port;
+    std::optional<child_process> redis;
+    if (!s.redis.empty()) {
+        redis.emplace(std::vector<std::string>{s.redis, "--port", port, "--bind", "127.0.0.1",
+                                               "--save", "", "--dir", folder.path().string()});
+        redis->wait_for_port();
+    }
+    servers.emplace("voice", start_voice(s, folder.path().string(), {}));
+    if (redis) servers.emplace("voice+r", start_voice(s, folder.path().string(), redis_url));
+    if (!s.peer.empty()) {
+        servers.emplace("peer", start_peer(s, {}));
+        if (redis) servers.emplace("peer+r", start_peer(s, redis_url));
+    }
     servers.emplace("ceiling", child_process({self, "--serve-ceiling"}));
     std::map<std::string, std::uint16_t> ports;
     for (auto& [who, server] : servers)
@@ -368,6 +396,8 @@ int main(int argc, char** argv) {
     app.add_option("--voice", s.voice, "The voice-signaling program");
     app.add_option("--peer", s.peer, "benchmarks/peer/voice.mjs, after `npm ci` there");
     app.add_option("--node", s.node, "Node.js, for the peer")->capture_default_str();
+    app.add_option("--redis", s.redis, "redis-server; empty: only with floors in memory")
+        ->capture_default_str();
     app.add_option("--connections", s.connections, "Connections")
         ->capture_default_str()
         ->check(CLI::Range(2, 10'000));

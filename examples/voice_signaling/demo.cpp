@@ -40,6 +40,7 @@ struct demo_options {
     std::uint16_t port = 8090;
     std::string worker = built_worker();
     bool silent = false;
+    std::string redis;
     std::string log_level = "warning";
     bool json = false;
 };
@@ -90,6 +91,7 @@ int demo(demo_options const& options) {
     auto const key = key_of_tokens();
     parley::signaling::configuration config;
     config.server.port = options.port;
+    config.floors.redis = options.redis;
     config.limits.connectionsPerMinute = 600; // everybody comes from this machine
     if (!options.silent) config.media.worker = options.worker;
     bool const audio = !config.media.worker.empty();
@@ -115,6 +117,8 @@ void add_demo_command(CLI::App& program, int& status) {
         ->type_name("FILE")
         ->capture_default_str();
     command.add_flag("--signalling-only", options->silent, "Without a media server");
+    command.add_option("--redis", options->redis, "Keep the floors there, not in this process")
+        ->type_name("URL");
     command.add_option("--log-level", options->log_level, "The least severe lines to log")
         ->check(CLI::IsMember(log::level_names))
         ->capture_default_str();

@@ -58,6 +58,7 @@ std::string starting_configuration() {
     return R"({
   "server": {"host": "127.0.0.1", "port": 8090},
   "tokens": {"algorithm": "HS256"},
+  "floors": {"redis": ""},
   "media": {
     "worker": ")" +
            built_worker() + R"(",

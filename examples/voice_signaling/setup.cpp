@@ -48,6 +48,18 @@ std::string read_secret() {
     return text;
 }
 
+any_floor_store make_floors(signaling::floors_section const& floors) {
+    if (floors.redis.empty()) {
+        return any_floor_store(std::make_unique<signaling::memory_floor_store>());
+    }
+    auto address = signaling::parse_redis_address(floors.redis);
+    if (!address) refuse("floors.redis: " + address.error().text());
+    signaling::redis_floor_store::options options;
+    options.redis.address = std::move(*address);
+    options.redis.log = [](std::string_view text) { log::warning("redis", {{"message", text}}); };
+    return any_floor_store(std::make_unique<signaling::redis_floor_store>(std::move(options)));
+}
+
 any_media make_media(signaling::media_section const& media) {
     if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
     signaling::mediasoup_options options{.workers = media.workers,
@@ -110,9 +122,11 @@ voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tok
                                         shared::strict_policy, "the program's page")
                     : shared::load_page(root, shared::strict_policy, "web.root");
     auto address = shared::resolve(config.server.host, config.server.port);
+    auto floors = make_floors(config.floors);
     auto media = make_media(config.media);
     return {.config = std::move(config),
             .address = std::move(address),
+            .floors = std::move(floors),
             .media = std::move(media),
             .tokens = std::move(tokens),
             .page = std::move(page),

@@ -14,7 +14,6 @@
 #include <parley/admission/rejecting_admission.hpp>
 #include <parley/server.hpp>
 #include <parley/signaling/conversation.hpp>
-#include <parley/signaling/memory_floor_store.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -35,8 +34,7 @@ namespace log = shared::log;
 template <class Transport>
 class voice {
   public:
-    using conversation_type =
-        parley::signaling::conversation<parley::signaling::memory_floor_store, any_media>;
+    using conversation_type = parley::signaling::conversation<any_floor_store, any_media>;
     using admission_type = parley::per_address_admission<parley::rejecting_admission>;
     using server_type = parley::basic_handshake_server<conversation_type, Transport, admission_type,
                                                        parley::jwt_verifier>;
@@ -87,7 +85,8 @@ class voice {
                                 log::write(log::level::warning, "channels", {{"message", text}});
                             }};
         options.attempts.max_attempts = limits.connectionsPerMinute;
-        return conversation_type(std::move(options), {}, std::move(parts.media));
+        return conversation_type(std::move(options), std::move(parts.floors),
+                                 std::move(parts.media));
     }
 
     static admission_type admission_of(voice_parts const& parts) {

@@ -7,8 +7,10 @@
 
 #include <parley/signaling/configuration.hpp>
 #include <parley/signaling/mediasoup/mediasoup_media.hpp>
+#include <parley/signaling/memory_floor_store.hpp>
 #include <parley/signaling/null_media.hpp>
-#include <parley/signaling/variant_media.hpp>
+#include <parley/signaling/redis_floor_store.hpp>
+#include <parley/signaling/variants.hpp>
 #include <parley/static_files.hpp>
 #include <parley/verifier/jwt_verifier.hpp>
 
@@ -25,6 +27,9 @@
 
 namespace voice_signaling {
 
+using any_floor_store =
+    parley::signaling::variant_floor_store<parley::signaling::memory_floor_store,
+                                           parley::signaling::redis_floor_store>;
 using any_media = parley::signaling::variant_media<parley::signaling::null_media,
                                                    parley::signaling::mediasoup_media>;
 
@@ -39,6 +44,7 @@ struct demo_parts {
 struct voice_parts {
     parley::signaling::configuration config;
     boost::asio::ip::tcp::endpoint address;
+    any_floor_store floors;
     any_media media;
     parley::jwt_verifier tokens;
     parley::static_files page;

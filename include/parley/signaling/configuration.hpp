@@ -54,6 +54,11 @@ struct limits_section {
     }
 };
 
+/// Where floors and members are kept (§3).
+struct floors_section {
+    std::string redis; ///< `redis://user:password@host:6379/0`; empty: in this process
+};
+
 /// The media server (§4).
 struct media_section {
     std::string worker;      ///< the mediasoup worker's program; empty: signalling only
@@ -81,6 +86,7 @@ struct configuration {
     server_section server;
     token_section tokens;
     limits_section limits;
+    floors_section floors;
     media_section media;
     web_section web;
 };
@@ -91,7 +97,9 @@ BOOST_HANA_ADAPT_STRUCT(parley::signaling::server_section, host, port);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::token_section, algorithm, publicKey, leewaySeconds);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::limits_section, channelsPerUser, usersPerChannel,
                         connectionsPerUser, connectionsPerMinute);
+BOOST_HANA_ADAPT_STRUCT(parley::signaling::floors_section, redis);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::media_section, worker, workers, listenAddress,
                         announcedAddress, minPort, maxPort);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::web_section, root);
-BOOST_HANA_ADAPT_STRUCT(parley::signaling::configuration, server, tokens, limits, media, web);
+BOOST_HANA_ADAPT_STRUCT(parley::signaling::configuration, server, tokens, limits, floors, media,
+                        web);

@@ -2,19 +2,81 @@
 #pragma once
 
 /// \file
-/// A media server that is chosen when a program starts.
+/// A floor store and a media server that are chosen when a program starts.
 
+#include <parley/signaling/floor_store.hpp>
 #include <parley/signaling/media.hpp>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace parley::signaling {
+
+/// Whichever of `Stores` it is made of.
+template <floor_store... Stores>
+class variant_floor_store {
+  public:
+    template <class Store>
+    explicit variant_floor_store(std::unique_ptr<Store> store) : store_(std::move(store)) {}
+
+    task<result<floor_grant>> take(std::string const& channel, speaker who, channel_event event) {
+        return std::visit(
+            [&](auto& s) { return s->take(channel, std::move(who), std::move(event)); }, store_);
+    }
+    task<result<bool>> refresh(std::string const& channel, speaker who) {
+        return std::visit([&](auto& s) { return s->refresh(channel, std::move(who)); }, store_);
+    }
+    task<result<bool>> release(std::string const& channel, speaker who, channel_event event) {
+        return std::visit(
+            [&](auto& s) { return s->release(channel, std::move(who), std::move(event)); }, store_);
+    }
+    task<result<std::vector<std::optional<speaker>>>>
+    holders(std::span<std::string const> channels) {
+        return std::visit([&](auto& s) { return s->holders(channels); }, store_);
+    }
+    task<result<membership>> join(std::string const& channel, std::string const& user,
+                                  std::size_t most) {
+        return std::visit([&](auto& s) { return s->join(channel, user, most); }, store_);
+    }
+    task<result<std::size_t>> leave(std::string const& channel, std::string const& user) {
+        return std::visit([&](auto& s) { return s->leave(channel, user); }, store_);
+    }
+    task<result<void>> publish(channel_event event) {
+        return std::visit([&](auto& s) { return s->publish(std::move(event)); }, store_);
+    }
+    void listen(std::function<void(channel_event const&)> told) {
+        std::visit([&](auto& s) { s->listen(std::move(told)); }, store_);
+    }
+    void reconnected(std::function<void()> back) {
+        std::visit([&](auto& s) { s->reconnected(std::move(back)); }, store_);
+    }
+    void departed(std::function<void(departure const&)> gone) {
+        std::visit([&](auto& s) { s->departed(std::move(gone)); }, store_);
+    }
+    [[nodiscard]] bool failing() {
+        return std::visit([](auto& s) { return s->failing(); }, store_);
+    }
+
+    template <class Context>
+    task<> run(Context& context) {
+        return std::visit([&](auto& s) { return run(*s, context); }, store_);
+    }
+
+  private:
+    template <class Store, class Context>
+    static task<> run(Store& store, Context& context) {
+        if constexpr (requires { store.run(context); }) co_await store.run(context);
+        co_return;
+    }
+
+    std::variant<std::unique_ptr<Stores>...> store_;
+};
 
 /// Whichever of `Servers` it is made of.
 template <media_server... Servers>
