@@ -96,7 +96,7 @@ int demo(demo_options const& options) {
     if (!options.silent) config.media.worker = options.worker;
     bool const audio = !config.media.worker.empty();
     auto verifier = make_verifier(key);
-    auto parts = make_parts(std::move(config), std::move(verifier));
+    auto parts = make_parts(std::move(config), std::move(verifier), 1);
     parts.grace = std::chrono::seconds(1);
     parts.demo =
         demo_parts{demo_channels, [key](std::string const& name) { return make_token(key, name); }};

@@ -44,8 +44,7 @@ int serve(serve_options const& options) {
     for (auto const& text : loaded.report.warnings)
         log::warning("configuration", {{"message", text}});
     auto tokens = make_verifier(loaded.config->tokens);
-    auto parts = make_parts(std::move(*loaded.config), std::move(tokens));
-    parts.threads = options.threads;
+    auto parts = make_parts(std::move(*loaded.config), std::move(tokens), options.threads);
     parts.grace = std::chrono::seconds(options.grace);
     if (parts.config.media.worker.empty()) {
         log::warning("media", {{"message", "signalling only: media.worker is empty"}});

@@ -115,7 +115,8 @@ parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
     }
 }
 
-voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tokens) {
+voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tokens,
+                       unsigned threads) {
     auto const& root = config.web.root;
     auto page = root.empty()
                     ? shared::load_page(shared::own_page("voice-signaling", VOICE_SIGNALING_WEB),
@@ -130,7 +131,8 @@ voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tok
             .media = std::move(media),
             .tokens = std::move(tokens),
             .page = std::move(page),
-            .max_connections = shared::raise_file_limit()};
+            .threads = threads,
+            .max_connections = shared::raise_file_limit(threads)};
 }
 
 std::string built_worker() {

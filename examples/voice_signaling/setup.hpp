@@ -25,8 +25,9 @@ parley::jwt_verifier make_verifier(parley::signaling::token_section const& token
 /// For tokens that are signed with this secret. \throws command_error
 parley::jwt_verifier make_verifier(std::string const& secret);
 
-/// \throws command_error that says what is wrong
-voice_parts make_parts(parley::signaling::configuration config, parley::jwt_verifier tokens);
+/// \param threads that will serve \throws command_error that says what is wrong
+voice_parts make_parts(parley::signaling::configuration config, parley::jwt_verifier tokens,
+                       unsigned threads);
 
 /// The mediasoup worker that was built for this machine; empty when there is none.
 std::string built_worker();
