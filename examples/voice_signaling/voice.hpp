@@ -14,6 +14,7 @@
 #include <parley/admission/rejecting_admission.hpp>
 #include <parley/server.hpp>
 #include <parley/signaling/conversation.hpp>
+#include <parley/transport/tcp_transport.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -121,6 +122,7 @@ class voice {
         shared::require_listening(parts_.threads == 1 ? server_.start(io_, address)
                                                       : server_.start(address, parts_.threads),
                                   address);
+        co_await wait_for_media();
         log::info("ready", {{"address", address.address().to_string()},
                             {"port", std::to_string(server_.port())},
                             {"pid", std::to_string(::getpid())}});
@@ -132,6 +134,21 @@ class voice {
             server_.stop(parts_.grace);
         }
         log::info("stopped");
+    }
+
+    /// The workers take a moment to start; clients that came sooner would be told that there are
+    /// none.
+    task<> wait_for_media() {
+        if (parts_.config.media.worker.empty()) co_return;
+        auto& media = server_.conversation().channels().media;
+        parley::steady_timer timer(io_.get_executor());
+        for (int tries = 0; media.workers() == 0 && tries < 500; ++tries) {
+            timer.expires_after(std::chrono::milliseconds(20));
+            co_await timer.async_wait(parley::use_task);
+        }
+        if (media.workers() == 0) {
+            log::warning("media", {{"message", "no worker has started in 10 s: see above"}});
+        }
     }
 
     // ---- Routes ---------------------------------------------------------------------------------
