@@ -431,6 +431,8 @@ BOOST_AUTO_TEST_CASE(of_the_servers_that_are_left_one_tells_of_a_departure) {
     BOOST_TEST(w.eventually([&] { return told() > 0; }));
     w.pass(500ms);
     BOOST_TEST(told() == 1u);
+    third.context->stop();
+    BOOST_TEST(with_third([&] { return !third.running; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_stops_while_redis_hangs_does_not_wait_for_long) {
