@@ -27,7 +27,8 @@ export class CellEditor {
   #place = () => this.follow();
 
   /**
-   * `anchor()` is the cell's element, if it is on the page. `stored` is the stored value, `draft` what
+   * `anchor()` is the cell's element, if it is on the page. `stored` is the stored value, `seen()` gives what
+   * a change is one from, `draft` what
    * was typed before, `typed` a character that opened the editor, `locked` why nothing can be typed.
    * Called: `change({text, isNull})` while typing, `commit({text, isNull})`, `cancel()`, `closed(refocus)`.
    */
@@ -225,12 +226,13 @@ export class CellEditor {
   }
 
   #commit(refocus) {
-    const { column, stored, draft, locked, commit, cancel } = this.#options;
+    const { column, seen, draft, locked, commit, cancel } = this.#options;
     const typed = { text: this.#field.text, isNull: this.#isNull };
     this.close(refocus);
     if (locked !== undefined) return;
-    const from = draft ? draft.stored : stored;
-    if (isUnchanged(column, typed.text, typed.isNull, from)) cancel();
+    // While another change of the cell is on its way, to go back to what was there is a change, too.
+    const isOnItsWay = draft?.state === 'saving';
+    if (!isOnItsWay && isUnchanged(column, typed.text, typed.isNull, seen())) cancel();
     else commit(typed);
   }
 

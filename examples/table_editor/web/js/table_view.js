@@ -288,18 +288,23 @@ export class TableView {
     const draft = locked === undefined ? find() : undefined;
     const row = () => table.indexOf(key);
     const at = { table: table.key, row: key, column: column.name };
-    const from = draft?.stored ?? stored;
+    // What the user saw; once an earlier change of the cell has been stored, that.
+    const seen = () => {
+      if (draft?.state === 'stored' && row() >= 0) return table.rows[row()][column.name];
+      return draft === undefined ? stored : draft.stored;
+    };
     const editor = new CellEditor({
       column,
       draft,
       label,
       locked,
       stored,
+      seen,
       typed,
       anchor: this.#anchor(column, key),
       change: (text) =>
-        this.#drafts.put({ ...at, stored: find()?.stored ?? from, state: 'typing', ...text }),
-      commit: (text) => this.#save({ ...at, stored: find()?.stored ?? from, ...text }),
+        this.#drafts.put({ ...at, stored: (find() ?? { stored: seen() }).stored, state: 'typing', ...text }),
+      commit: (text) => this.#save({ ...at, stored: (find() ?? { stored: seen() }).stored, ...text }),
       cancel: () => find() && this.#drafts.remove(find()),
       closed: (refocus) => {
         this.#editor = null;
