@@ -222,6 +222,9 @@ class crowd {
             for (;;) {
                 auto const text = co_await read(one);
                 auto const id = text_after(text, R"("id":")");
+                if (text.find(R"("success":false)") != text.npos ||
+                    text.find(R"("error":)") != text.npos)
+                    throw std::runtime_error("refused: " + text);
                 if (!id.empty()) {
                     one.answered = id;
                     one.on_answer();

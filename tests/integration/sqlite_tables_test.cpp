@@ -7,9 +7,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -87,6 +89,60 @@ BOOST_AUTO_TEST_CASE(a_million_rows) {
 }
 
 // ---- What is SQLite's only ----------------------------------------------------------------------
+
+/// Whether a page is remembered or not, nobody sees.
+BOOST_AUTO_TEST_CASE(pages_are_those_of_the_moment) {
+    std::mt19937 random(7);
+    auto const below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+    for (std::string const key : {"integer PRIMARY KEY", "PRIMARY KEY", "int PRIMARY KEY",
+                                  "text PRIMARY KEY", "numeric", "integer PRIMARY KEY DESC"}) {
+        execute("DROP TABLE IF EXISTS pages");
+        execute("CREATE TABLE pages (tag text, key " + key + ", word text)");
+        execute("INSERT INTO pages SELECT i, i * 3, 'word ' || (i % 5) FROM (" + numbers(200) +
+                ")");
+        editor<world> e(*this, "pages");
+        int next = 201;
+        for (int step = 0; step < 300; ++step) {
+            auto const tag = std::to_string(next);
+            auto const at = std::to_string(below(600));
+            switch (below(8)) {
+            case 0: // by somebody else
+                execute("INSERT OR IGNORE INTO pages VALUES (" + tag + ", " + at + ", 'word 2')");
+                ++next;
+                break;
+            case 1:
+                execute("DELETE FROM pages WHERE key = " + at);
+                break;
+            case 2: // by oneself
+                (void)e.insert({"tag", "key", "word"}, {tag, at, "word 3"});
+                ++next;
+                break;
+            case 3:
+                execute("INSERT OR IGNORE INTO pages VALUES (" + tag + ", " +
+                        (key.starts_with("integer") ? at : "'x" + at + "'") + ", NULL)");
+                ++next;
+                break;
+            default:
+                break;
+            }
+            bool const filtered = below(3) == 0;
+            page_request request;
+            request.page_size = 10;
+            request.page = static_cast<std::uint64_t>(below(25));
+            if (filtered) request.filters.push_back({"word", "word 2"});
+            std::string const where = filtered ? " WHERE word = 'word 2'" : "";
+            auto const order = key == "numeric" ? "rowid" : "key";
+            BOOST_TEST_REQUIRE(
+                e.read(request)->total_rows ==
+                static_cast<unsigned>(raw.number("SELECT COUNT(*) FROM pages" + where)));
+            auto expected = raw.query("SELECT tag FROM pages" + where + " ORDER BY " + order +
+                                      " LIMIT 10 OFFSET " + std::to_string(request.page * 10));
+            std::ranges::replace(expected, '\n', ' ');
+            if (!expected.empty()) expected.pop_back();
+            BOOST_TEST_REQUIRE(e.values("tag", request) == expected, key << ", step " << step);
+        }
+    }
+}
 
 BOOST_AUTO_TEST_CASE(old_values_of_another_type_than_their_column) {
     execute("CREATE TABLE loose (id integer PRIMARY KEY, i integer, d decimal, b boolean, t text, "

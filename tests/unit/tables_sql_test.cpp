@@ -199,7 +199,27 @@ BOOST_AUTO_TEST_CASE(pages_in_a_total_order) {
     table.columns[1].isPrimaryKey = true;
     table.columns[1].key_position = 1;
     auto const by_key = *select_page<dialects::postgresql>(table, {});
-    BOOST_TEST(by_key.text.ends_with(R"(ORDER BY t."name", t."key" LIMIT $1 OFFSET $2)"));
+    BOOST_TEST(by_key.text.ends_with(R"(ORDER BY t."name", t."key" LIMIT $1 OFFSET $2) AS t)"));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_begins_at_the_nearest_row_that_is_known) {
+    page_request request{.page = 3, .page_size = 10, .filters = {}, .sort = {}};
+    auto const from_start = *select_page<dialects::sqlite>(make_table(), request);
+    BOOST_TEST(from_start.text.ends_with(R"(AS t ORDER BY t."key" LIMIT ? OFFSET ?)"));
+    known_row const known{.position = 28, .key = 77};
+    auto const sql = *select_page<dialects::sqlite>(make_table(), request, known);
+    BOOST_TEST(sql.text.ends_with(R"(AS t WHERE t."key" >= ? ORDER BY t."key" LIMIT ? OFFSET ?)"));
+    BOOST_TEST((sql.parameters ==
+                std::vector<parameter>{std::int64_t{77}, std::int64_t{10}, std::int64_t{2}}));
+    request.filters = {{"name", "x"}};
+    auto const filtered = *select_page<dialects::sqlite>(make_table(), request, known);
+    BOOST_TEST(filtered.text.find(R"(, t."name") AND t."key" >= ? ORDER)") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(postgresql_puts_out_the_rows_of_the_page_only) {
+    auto const sql = *select_page<dialects::postgresql>(make_table(), {});
+    BOOST_TEST(sql.text.find(R"( FROM (SELECT t."key", t."name", )") != std::string::npos);
+    BOOST_TEST(sql.text.ends_with(R"( AS t ORDER BY t."key" LIMIT $1 OFFSET $2) AS t)"));
 }
 
 BOOST_AUTO_TEST_CASE(tables_without_a_key_have_an_order_too) {

@@ -31,6 +31,12 @@ struct sql_statement {
     std::vector<parameter> parameters;
 };
 
+/// A row of a query in the order of the primary key, which is one column, and there a whole number.
+struct known_row {
+    std::int64_t position; ///< how many rows come before it
+    std::int64_t key;
+};
+
 /// How many filters a request may have.
 inline constexpr std::size_t max_filters = 100;
 /// How long a filter's pattern may be, in bytes.
@@ -65,6 +71,8 @@ inline std::string to_like_pattern(std::string_view pattern) {
 /// What tells the databases' SQL apart. Each dialect has
 /// - `decimals_are_doubles`, `allows_nul`: see `to_new_value`;
 /// - `pages_by_top`: TOP and %VID, instead of LIMIT and OFFSET;
+/// - `outputs_skipped_rows`: what a query puts out is computed for the rows before a page as well,
+///   unless the page is found first, by a query within;
 /// - `checks_in_update`: an update or delete sees by itself that there is exactly one such row, and
 ///   that it holds the old value; else its backend does, in a transaction;
 /// - `binds_empty_as_null`: what is bound cannot tell an empty text from NULL;
@@ -82,6 +90,7 @@ struct sqlite {
     static constexpr bool decimals_are_doubles = true;
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = false;
+    static constexpr bool outputs_skipped_rows = false;
     static constexpr bool checks_in_update = false;
     static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = "";
@@ -115,6 +124,7 @@ struct postgresql {
     static constexpr bool decimals_are_doubles = false;
     static constexpr bool allows_nul = false;
     static constexpr bool pages_by_top = false;
+    static constexpr bool outputs_skipped_rows = true;
     static constexpr bool checks_in_update = false;
     static constexpr bool binds_empty_as_null = false;
     static constexpr std::string_view cell_lock = " FOR UPDATE";
@@ -150,6 +160,7 @@ struct iris {
     static constexpr bool decimals_are_doubles = false;
     static constexpr bool allows_nul = true;
     static constexpr bool pages_by_top = true;
+    static constexpr bool outputs_skipped_rows = false;
     static constexpr bool checks_in_update = true;
     static constexpr bool binds_empty_as_null = true;
     static constexpr std::string_view cell_lock = "";
@@ -246,8 +257,9 @@ class sql_writer {
         return Dialect::placeholder(parameters_.size());
     }
 
-    /// ` WHERE … AND …`, or nothing.
-    outcome<void> add_filters(std::span<filter const> filters) {
+    /// ` WHERE … AND …`, or nothing. \param from the first row that is wanted, if it is known
+    outcome<void> add_filters(std::span<filter const> filters,
+                              std::optional<known_row> const& from = {}) {
         if (filters.size() > max_filters)
             return invalid_input("Expected at most " + std::to_string(max_filters) +
                                  " filters, found " + std::to_string(filters.size()));
@@ -266,6 +278,10 @@ class sql_writer {
             auto const pattern = bind(Dialect::to_pattern(f.pattern));
             text_ += Dialect::match(**found, pattern);
             separator = " AND ";
+        }
+        if (from) {
+            text_.append(separator) += aliased(*key_columns(table_).front());
+            text_ += " >= " + bind(from->key);
         }
         return {};
     }
@@ -297,6 +313,16 @@ class sql_writer {
         for (auto const& c : table_.columns) {
             text_.append(separator) += Dialect::output(c, longest);
             if (Dialect::pages_by_top) text_ += " AS " + quote_identifier(c.name);
+            separator = ", ";
+        }
+        return *this;
+    }
+
+    /// The columns as they are, separated by commas.
+    sql_writer& add_columns(std::string (*name)(column const&)) {
+        std::string_view separator;
+        for (auto const& c : table_.columns) {
+            text_.append(separator) += name(c);
             separator = ", ";
         }
         return *this;
@@ -366,35 +392,35 @@ inline outcome<void> check_counts(page_request const& request) {
 } // namespace detail
 
 /// The rows of a page: every column of the table, in its order.
+/// \param known a row not after the page, which is in the order of the primary key; then the rows
+/// before that one need not be counted
 template <class Dialect>
-outcome<sql_statement> select_page(table_schema const& table, page_request const& request) {
+outcome<sql_statement> select_page(table_schema const& table, page_request const& request,
+                                   std::optional<known_row> const& known = {}) {
     if (auto const checked = detail::check_counts(request); !checked) return checked.error();
     auto const size = static_cast<std::int64_t>(request.page_size);
     auto const before = static_cast<std::int64_t>(request.page) * size;
-    bool const nested = Dialect::pages_by_top && before > 0;
+    auto const longest = std::max(request.max_bytes, request.max_bytes + 1);
+    bool const by_rank = Dialect::pages_by_top && before > 0;
 
     detail::sql_writer<Dialect> sql(table);
     sql.add("SELECT ");
-    if (nested) {
-        std::string_view separator;
-        for (auto const& c : table.columns) {
-            sql.add(separator).add(quote_identifier(c.name));
-            separator = ", ";
-        }
-        sql.add(" FROM (SELECT ");
-    }
+    if (Dialect::outputs_skipped_rows)
+        sql.add_outputs(longest).add(" FROM (SELECT ").add_columns(&aliased);
+    if (by_rank)
+        sql.add_columns([](column const& c) { return quote_identifier(c.name); })
+            .add(" FROM (SELECT ");
     if (Dialect::pages_by_top) sql.add("TOP " + sql.bind(before + size) + ' ');
-    sql.add_outputs(std::max(request.max_bytes, request.max_bytes + 1))
-        .add(" FROM ")
-        .add_table()
-        .add(" AS t");
-    if (auto const added = sql.add_filters(request.filters); !added) return added.error();
+    if (!Dialect::outputs_skipped_rows) sql.add_outputs(longest);
+    sql.add(" FROM ").add_table().add(" AS t");
+    if (auto const added = sql.add_filters(request.filters, known); !added) return added.error();
     if (auto const added = sql.add_order(request.sort); !added) return added.error();
-    if (nested) sql.add(") WHERE %VID > " + sql.bind(before));
+    if (by_rank) sql.add(") WHERE %VID > " + sql.bind(before));
     if (!Dialect::pages_by_top) {
         sql.add(" LIMIT " + sql.bind(size));
-        sql.add(" OFFSET " + sql.bind(before));
+        sql.add(" OFFSET " + sql.bind(before - (known ? known->position : 0)));
     }
+    if (Dialect::outputs_skipped_rows) sql.add(") AS t"); // in the order of the query within
     return sql.take();
 }
 

@@ -228,46 +228,72 @@ class sqlite_database : public pooled_database<sqlite_database, sqlite_connectio
 
     static outcome<page> read_page_now(sqlite_connection& connection, table_schema const& table,
                                        page_request const& request) {
-        auto const page_sql = select_page<dialects::sqlite>(table, request);
-        if (!page_sql) return page_sql.error();
         auto const count_sql = count_rows<dialects::sqlite>(table, request.filters);
         if (!count_sql) return count_sql.error();
 
         sqlite_connection::transaction snapshot(connection);
         if (auto const begun = snapshot.begin_reading(); !begun) return begun.error();
-        auto rows = read_rows(connection, table, *page_sql, request.max_bytes);
+        auto const others = read_number(connection, {"PRAGMA data_version", {}});
+        if (!others) return others.error();
+        connection.marks().look_at(*count_sql, {*others, connection.all_changed_rows()});
+        auto rows = read_rows(connection, table, request);
         if (!rows) return rows.error();
-        auto const total = read_count(connection, *count_sql);
+        auto const total = read_total(connection, *count_sql);
         if (!total) return total.error();
         if (auto const ended = snapshot.commit(); !ended) return ended.error();
         return page{*std::move(rows), *total};
     }
 
     static outcome<std::string> read_rows(sqlite_connection& connection, table_schema const& table,
-                                          sql_statement const& sql, std::size_t most) {
-        auto row = sqlite_connection::statement::start(connection, sql.text, sql.parameters);
+                                          page_request const& request) {
+        auto const key = marked_column(table, request);
+        auto const before = static_cast<std::int64_t>(request.page * request.page_size);
+        auto const known = key ? connection.marks().last_up_to(before) : std::nullopt;
+        auto const sql = select_page<dialects::sqlite>(table, request, known);
+        if (!sql) return sql.error();
+        auto row = sqlite_connection::statement::start(connection, sql->text, sql->parameters);
         if (!row) return row.error();
         json_rows rows(table.columns);
-        for (;;) {
+        for (auto position = before;; ++position) {
             auto const more = row->step();
             if (!more) return more.error();
             if (!*more) return rows.take();
+            if (key && position == before && row->cell(*key).type() == SQLITE_INTEGER)
+                connection.marks().add({position, row->cell(*key).integer()});
             rows.begin_row();
             for (std::size_t i = 0; i < table.columns.size(); ++i)
                 detail::append_sqlite_cell(rows.member(i), table.columns[i],
                                            row->cell(static_cast<int>(i)));
             rows.end_row();
-            if (rows.size() > most) return page_too_large();
+            if (rows.size() > request.max_bytes) return page_too_large();
         }
     }
 
-    static outcome<std::uint64_t> read_count(sqlite_connection& connection,
+    /// The column by which rows are marked: a primary key that is one column, in its own order.
+    static std::optional<int> marked_column(table_schema const& table,
+                                            page_request const& request) {
+        auto const keys = detail::key_columns(table);
+        if (keys.size() != 1 || request.sort) return std::nullopt;
+        return static_cast<int>(keys.front() - table.columns.data());
+    }
+
+    static outcome<std::uint64_t> read_total(sqlite_connection& connection,
+                                             sql_statement const& count_sql) {
+        if (auto const known = connection.marks().total()) return *known;
+        auto const counted = read_number(connection, count_sql);
+        if (!counted) return counted.error();
+        connection.marks().set_total(static_cast<std::uint64_t>(*counted));
+        return *connection.marks().total();
+    }
+
+    /// The one value of a query.
+    static outcome<std::int64_t> read_number(sqlite_connection& connection,
                                              sql_statement const& sql) {
         auto row = sqlite_connection::statement::start(connection, sql.text, sql.parameters);
         if (!row) return row.error();
         auto const stepped = row->step();
         if (!stepped) return stepped.error();
-        return static_cast<std::uint64_t>(row->cell(0).integer());
+        return row->cell(0).integer();
     }
 
     static outcome<void> update_cell_now(sqlite_connection& connection, table_schema const& table,

@@ -11,6 +11,7 @@
 #include <parley/tables/parameter.hpp>
 #include <parley/tables/schema.hpp>
 #include <parley/tables/sql.hpp>
+#include <parley/tables/sqlite_page_marks.hpp>
 #include <parley/tables/wildcard.hpp>
 
 #include <soci/soci.h>
@@ -214,6 +215,12 @@ class sqlite_connection {
 
     [[nodiscard]] std::string const& name() const { return name_; }
     [[nodiscard]] options const& limits() const { return options_; }
+    /// Of the query that was looked at last.
+    [[nodiscard]] sqlite_page_marks& marks() { return marks_; }
+    /// How many rows this connection has changed in all.
+    [[nodiscard]] std::int64_t all_changed_rows() const {
+        return sqlite_api::sqlite3_total_changes64(db_);
+    }
 
     /// False once another file has taken the place of the one that is open.
     [[nodiscard]] bool is_fresh() const {
@@ -358,6 +365,7 @@ class sqlite_connection {
     soci::session session_;
     sqlite_api::sqlite3* const db_;
     std::list<cached_statement> statements_; // the one used last first
+    sqlite_page_marks marks_;
     work_control* control_ = nullptr;
     std::chrono::steady_clock::time_point lock_wait_began_;
 };
