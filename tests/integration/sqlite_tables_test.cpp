@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(pages_are_those_of_the_moment) {
                 execute("DELETE FROM pages WHERE key = " + at);
                 break;
             case 2: // by oneself
-                (void)e.insert({"tag", "key", "word"}, {tag, at, "word 3"});
+                (void)e.insert({"tag", "key"}, {boost::json::value(tag), boost::json::value(at)});
                 ++next;
                 break;
             case 3:

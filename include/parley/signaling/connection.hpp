@@ -9,7 +9,6 @@
 #include <parley/signaling/media.hpp>
 #include <parley/signaling/participant.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -55,6 +54,7 @@ struct local_floor {
     speaker who;
     time_point refresh_at;
     time_point valid_until; ///< nobody else can have it before that
+    bool announced = false; ///< its event has come; those that come later are newer than it
 };
 
 /// A channel that somebody connected here is in.
@@ -64,11 +64,6 @@ struct channel_record {
     std::optional<speaker> holder; ///< who has the floor, as far as known
     std::uint64_t changes = 0;     ///< of the floor, so far
     std::optional<local_floor> local;
-
-    [[nodiscard]] bool has_user(std::string const& user) const {
-        return std::ranges::any_of(members,
-                                   [&](auto const& one) { return one->who.userId == user; });
-    }
 
     [[nodiscard]] bool is_held_by(connection const& one) const {
         return local && local->by.get() == &one;

@@ -46,6 +46,8 @@ struct channel_event {
     /// free: of one who took it and never learnt so, or whose server is gone. Then the listener
     /// finds the words, if the members do not know it already.
     std::shared_ptr<std::string const> text;
+    /// Where that has changed: how many different users are in the channel.
+    std::optional<std::size_t> users = {};
 };
 
 /// What came of an attempt to take the floor.
@@ -89,8 +91,8 @@ struct departure {
 /// - `listen(listener)`: once, before the server starts. The listener gets the events of all
 ///   channels, in their order, on any thread, and must not call the store.
 /// - `reconnected(callback)`: once, before the server starts. Called on any thread when the store
-///   has been lost and is back: what it knows may be old or gone. This server's memberships are
-///   restored by the store itself.
+///   has been lost and is back: what it knows may be old or gone. This server's memberships, and
+///   the floors that it holds, unless they are somebody's by now, are restored by the store itself.
 /// - `departed(callback)`: once, before the server starts. Called on any thread for each user that
 ///   the store has removed because its server is gone without a word, on one of the servers that
 ///   are left, which then tells all (`publish`). Floors of theirs have been freed before.

@@ -36,8 +36,8 @@ namespace parley::signaling {
 
 namespace detail {
 
-/// An event as it is published: `{"except"?,"floor"?,"text"?}`, with a floor of null when it is
-/// free. The channel is in the name.
+/// An event as it is published: `{"except"?,"floor"?,"text"?,"users"?}`, with a floor of null when
+/// it is free. The channel is in the name.
 inline std::string encode_event(channel_event const& event) {
     boost::json::object out;
     if (!event.except.empty()) out.emplace("except", event.except);
@@ -46,6 +46,7 @@ inline std::string encode_event(channel_event const& event) {
         if (*event.floor) floor = json::codec<speaker>::encode(**event.floor);
     }
     if (event.text) out.emplace("text", *event.text);
+    if (event.users) out.emplace("users", *event.users);
     return boost::json::serialize(out);
 }
 
@@ -74,6 +75,11 @@ inline std::optional<channel_event> decode_event(std::string_view key, std::stri
         auto who = json::codec<std::optional<speaker>>::decode(*floor);
         if (!who) return std::nullopt;
         event.floor = std::move(*who);
+    }
+    if (auto const* const users = object->if_contains("users")) {
+        auto const count = json::codec<std::uint64_t>::decode(*users);
+        if (!count) return std::nullopt;
+        event.users = static_cast<std::size_t>(*count);
     }
     return event;
 }
@@ -106,15 +112,16 @@ inline std::vector<std::string> texts_of(redisReply const& reply) {
 ///
 /// Each server has a lease (`server_lifetime`), which it renews (`beat`). Servers look after each
 /// other: whose lease has ended is removed, with its members and their floors. A server that finds
-/// its lease gone, or Redis empty, puts its members back (redis_scripts.hpp). Copies are of the
-/// same server.
+/// its lease gone, or Redis empty, puts back its members, and the floors that it holds
+/// (redis_scripts.hpp); and takes no floor until the other servers have had the time to do so too.
+/// Copies are of the same server.
 class redis_floor_store {
   public:
     struct options {
         redis_client::options redis = {};
         std::chrono::milliseconds lifetime = floor_lifetime; ///< of a floor that is not refreshed
-        std::chrono::milliseconds server_lifetime = std::chrono::seconds(30); ///< of a lease
-        std::chrono::milliseconds beat = std::chrono::seconds(10); ///< between two renewals
+        std::chrono::milliseconds server_lifetime = std::chrono::seconds(20); ///< of a lease
+        std::chrono::milliseconds beat = std::chrono::seconds(5); ///< between two renewals
     };
 
     explicit redis_floor_store(options o) : core_(std::make_shared<core>(std::move(o))) {}
@@ -123,6 +130,8 @@ class redis_floor_store {
         auto begin = [self = core_, channel = std::move(channel), who = std::move(who),
                       published = detail::encode_event(event)](redis_line* line,
                                                                answer<floor_grant> const& done) {
+            if (std::chrono::steady_clock::now() < self->no_floors_until)
+                return done(errc::storage_unavailable);
             auto const value = detail::encode_speaker(who);
             self->change(line, script::take,
                          {self->key(channel, "speaker"), self->key(channel, "events")},
@@ -352,6 +361,13 @@ class redis_floor_store {
             co_return nullptr;
         }
 
+        /// Redis does not know this server any more. If it has lost its memory, the others come
+        /// back within the time between two attempts of theirs.
+        void wait_for_others() {
+            no_floors_until = std::chrono::steady_clock::now() + limits.redis.max_backoff +
+                              2 * limits.redis.timeout;
+        }
+
         /// Redis and this server know all of each other again.
         void admit() {
             client->admit();
@@ -438,6 +454,7 @@ class redis_floor_store {
         std::array<std::string, detail::redis_scripts.size()> digests; // what Redis knows them by
         std::uint64_t connection = 0; // counts connections: the fence of redis_scripts.hpp
         bool entered = false;         // has been known to Redis before
+        bool leased = false;          // and has not resigned since
 
         std::map<std::string, std::map<std::string, std::uint64_t>>
             members; // and which join it was
@@ -445,6 +462,7 @@ class redis_floor_store {
         std::set<std::string> to_restore; // channels in which Redis may know others than `members`
         std::map<std::string, std::string> held; // floors by channel, as their values
         std::vector<unsettled_floor> unsettled;
+        std::chrono::steady_clock::time_point no_floors_until; // others may have them
     };
 
     using core_ptr = std::shared_ptr<core>;
@@ -476,9 +494,14 @@ class redis_floor_store {
         ++self->connection;
         redis_command lease{"SET", self->own_key("alive"), std::to_string(self->connection), "PX",
                             std::to_string(self->limits.server_lifetime.count())};
+        redis_command last{"GET", self->own_key("alive")};
         redis_command known{"SADD", "servers", self->id};
         redis_command channels{"SMEMBERS", self->own_key("channels")};
+        auto const known_by = co_await self->ask(line, std::move(last));
+        if (!known_by) co_return false;
+        if (known_by->type == REDIS_REPLY_NIL && self->leased) self->wait_for_others();
         if (!co_await self->ask(line, std::move(lease))) co_return false;
+        self->leased = true;
         if (!co_await self->ask(line, std::move(known))) co_return false;
         auto const old = co_await self->ask(line, std::move(channels));
         if (!old) co_return false;
@@ -486,7 +509,20 @@ class redis_floor_store {
             self->to_restore.insert(std::move(channel));
         for (auto const& [channel, users] : self->members)
             self->to_restore.insert(channel);
+        if (!co_await restore_floors(self, line)) co_return false;
         co_return co_await put_right(self, line);
+    }
+
+    /// Those that nobody else has by now. What is let go of meanwhile becomes unsettled.
+    static task<bool> restore_floors(core_ptr self, redis_line& line) {
+        for (auto one = self->held.begin(); one != self->held.end();) {
+            auto const channel = one->first;
+            redis_command take{
+                "SET", core::key(channel, "speaker"), one->second, "PX", self->lifetime(), "NX"};
+            if (!co_await self->ask(line, std::move(take))) co_return false;
+            one = self->held.upper_bound(channel);
+        }
+        co_return true;
     }
 
     /// While it is at work before others are admitted, users may leave, but none may join, and no
@@ -593,7 +629,7 @@ class redis_floor_store {
         if (!co_await put_right(self, line)) co_return;
         auto last = self->change_command(script::resign, {"servers", self->own_key("channels")},
                                          {self->id});
-        co_await self->ask(line, std::move(last));
+        self->leased = !co_await self->ask(line, std::move(last));
     }
 
     core_ptr core_;
