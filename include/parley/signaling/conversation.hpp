@@ -148,6 +148,7 @@ class conversation {
             case receive_status::too_big:
                 co_return close_reason(parley::close_code::too_big, "message too big");
             case receive_status::stopping:
+                hub_->stop();
                 co_return close_reason(parley::close_code::going_away, "shutting down");
             case receive_status::closing:
                 co_return session.close_requested().value();
@@ -202,6 +203,7 @@ class conversation {
     template <class Context>
     task<> run_media(Context& context, Context& next) {
         co_await run_part(hub_->media, context);
+        co_await context.wait_until(no_deadline); // a media server without work is over at once
         next.stop();
     }
 

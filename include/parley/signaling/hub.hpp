@@ -50,6 +50,10 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         });
     }
 
+    /// The server stops: from now on, what departs is left as it is until `run` finds that all
+    /// connections have been closed.
+    void stop() { members_.pause(); }
+
     [[nodiscard]] hub_options const& options() const { return options_; }
 
     // ---- Connections and channels ---------------------------------------------------------------

@@ -130,8 +130,20 @@ class memberships {
         wake_clearer();
     }
 
-    /// Waits until all is cleared up; what departs after that, is not. On the executor of `begin`.
+    /// The server stops: what departs is left as it is until all connections have been closed.
+    void pause() {
+        std::scoped_lock lock(mutex_);
+        paused_ = true;
+    }
+
+    /// All connections have been closed. Waits until everything is cleared up. On the executor of
+    /// `begin`.
     task<> end() {
+        {
+            std::scoped_lock lock(mutex_);
+            paused_ = false;
+            wake_clearer();
+        }
         while (is_clearing()) {
             auto [cancelled] = co_await cleared_->async_wait(asio::as_tuple(use_task));
             static_cast<void>(cancelled);
@@ -186,7 +198,7 @@ class memberships {
     }
 
     void wake_clearer() {
-        if (clearing_ || departed_.empty()) return;
+        if (clearing_ || paused_ || departed_.empty()) return;
         clearing_ = true;
         spawn([this] { return clear(); });
     }
@@ -211,7 +223,7 @@ class memberships {
 
     connection_ptr next_departed() {
         std::scoped_lock lock(mutex_);
-        clearing_ = !departed_.empty();
+        clearing_ = !paused_ && !departed_.empty();
         if (!clearing_) return nullptr;
         auto one = std::move(departed_.front());
         departed_.pop_front();
@@ -232,6 +244,7 @@ class memberships {
     mutable std::mutex mutex_;
     std::deque<connection_ptr> departed_; // still to be cleared up
     bool clearing_ = false;
+    bool paused_ = false;
     owed_leaves owed_; // by channel and user: the user's name
     std::weak_ptr<void> owner_;
     std::optional<executor> executor_;  // between `begin` and the end of `end`

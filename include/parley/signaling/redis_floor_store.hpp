@@ -95,6 +95,15 @@ inline std::optional<speaker> decode_speaker(redisReply const& value) {
     return who ? std::optional(std::move(*who)) : std::nullopt;
 }
 
+/// Which run of Redis it is, from its answer to `INFO`; empty when it does not say.
+inline std::string run_of(std::string_view info) {
+    constexpr std::string_view name = "run_id:";
+    auto const at = info.find(name);
+    if (at == info.npos) return {};
+    info.remove_prefix(at + name.size());
+    return std::string(info.substr(0, info.find_first_of("\r\n")));
+}
+
 /// The texts in an array.
 inline std::vector<std::string> texts_of(redisReply const& reply) {
     std::vector<std::string> all;
@@ -111,10 +120,10 @@ inline std::vector<std::string> texts_of(redisReply const& reply) {
 /// servers of their own.
 ///
 /// Each server has a lease (`server_lifetime`), which it renews (`beat`). Servers look after each
-/// other: whose lease has ended is removed, with its members and their floors. A server that finds
-/// its lease gone, or Redis empty, puts back its members, and the floors that it holds
-/// (redis_scripts.hpp); and takes no floor until the other servers have had the time to do so too.
-/// Copies are of the same server.
+/// other: whose lease has ended is removed, with its members; their floors run out. A server that
+/// finds its lease gone, or Redis empty, puts back its members, and the floors that it holds
+/// (redis_scripts.hpp). If Redis has lost its memory, or was started anew, it takes no floor until
+/// the other servers have had the time to put theirs back. Copies are of the same server.
 class redis_floor_store {
   public:
     struct options {
@@ -361,9 +370,11 @@ class redis_floor_store {
             co_return nullptr;
         }
 
-        /// Redis does not know this server any more. If it has lost its memory, the others come
-        /// back within the time between two attempts of theirs.
+        /// Redis may not know all floors. The others come back within the time between two
+        /// attempts of theirs.
         void wait_for_others() {
+            client->log("Redis may have lost its memory: no floors are given until all servers "
+                        "can be back");
             no_floors_until = std::chrono::steady_clock::now() + limits.redis.max_backoff +
                               2 * limits.redis.timeout;
         }
@@ -455,6 +466,7 @@ class redis_floor_store {
         std::uint64_t connection = 0; // counts connections: the fence of redis_scripts.hpp
         bool entered = false;         // has been known to Redis before
         bool leased = false;          // and has not resigned since
+        std::string run;              // of Redis: another each time it is started
 
         std::map<std::string, std::map<std::string, std::uint64_t>>
             members; // and which join it was
@@ -499,7 +511,8 @@ class redis_floor_store {
         redis_command channels{"SMEMBERS", self->own_key("channels")};
         auto const known_by = co_await self->ask(line, std::move(last));
         if (!known_by) co_return false;
-        if (known_by->type == REDIS_REPLY_NIL && self->leased) self->wait_for_others();
+        bool const forgotten = known_by->type == REDIS_REPLY_NIL && self->leased;
+        if (co_await is_another_run(self, line) || forgotten) self->wait_for_others();
         if (!co_await self->ask(line, std::move(lease))) co_return false;
         self->leased = true;
         if (!co_await self->ask(line, std::move(known))) co_return false;
@@ -511,6 +524,17 @@ class redis_floor_store {
             self->to_restore.insert(channel);
         if (!co_await restore_floors(self, line)) co_return false;
         co_return co_await put_right(self, line);
+    }
+
+    /// Whether Redis has been started anew since this server last knew it, perhaps with an old
+    /// memory. Where `INFO` is not allowed, nobody knows.
+    static task<bool> is_another_run(core_ptr self, redis_line& line) {
+        redis_command command{"INFO", "server"};
+        auto const info = co_await line.ask(std::move(command));
+        auto run = info ? detail::run_of(text_of(*info)) : std::string();
+        if (run.empty()) co_return false;
+        auto const before = std::exchange(self->run, std::move(run));
+        co_return !before.empty() && before != self->run;
     }
 
     /// Those that nobody else has by now. What is let go of meanwhile becomes unsettled.
