@@ -8,6 +8,7 @@
 // and prints ratios, since machines differ and are noisy.
 
 #include "child_process.hpp"
+#include "support.hpp"
 
 #include "tests/support/temporary_directory.hpp"
 
@@ -80,10 +81,7 @@ int serve_ceiling() {
     basic_handshake_server<forgetful_conversation, ed25519_verifier, queueing_admission> server(
         {.path = "/ws/handshake"}, forgetful_conversation{},
         queueing_admission({.max_concurrent = 100'000}));
-    if (!server.start(io, {asio::ip::address_v4::loopback(), 0})) return 1;
-    std::cout << "port " << server.port() << std::endl;
-    io.run();
-    return 0;
+    return benchmarks::serve(server, io);
 }
 
 // ---- The client ---------------------------------------------------------------------------------
@@ -121,9 +119,8 @@ class load {
         io_.run();
         std::chrono::duration<double> const elapsed = steady::now() - start;
         auto const n = static_cast<double>(settings_.handshakes);
-        std::sort(latencies_.begin(), latencies_.end());
         return {n / elapsed.count(), (server.cpu_seconds() - cpu_before) * 1e6 / n,
-                percentile(0.50), percentile(0.99)};
+                benchmarks::percentile(latencies_, 0.50), benchmarks::percentile(latencies_, 0.99)};
     }
 
   private:
@@ -146,10 +143,6 @@ class load {
             std::chrono::duration<double, std::milli> const took = steady::now() - start;
             latencies_.push_back(took.count());
         }
-    }
-
-    double percentile(double p) const {
-        return latencies_[static_cast<std::size_t>(p * static_cast<double>(latencies_.size() - 1))];
     }
 
     settings const& settings_;
@@ -208,12 +201,7 @@ child_process start_broker(settings const& s, fs::path const& folder) {
 
 void print(std::map<std::string, std::vector<measurement>> const& all) {
     auto const median = [&](std::string const& who, double measurement::*what) {
-        std::vector<double> values;
-        for (auto const& m : all.at(who))
-            values.push_back(m.*what);
-        std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2),
-                         values.end());
-        return values[values.size() / 2];
+        return benchmarks::median(all.at(who), what);
     };
     std::printf("%-10s %14s %18s %10s %10s\n", "server", "handshakes/s", "server CPU us each",
                 "p50 ms", "p99 ms");

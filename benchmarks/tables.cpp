@@ -10,6 +10,7 @@
 // Ratios are printed, since machines differ and are noisy.
 
 #include "child_process.hpp"
+#include "support.hpp"
 
 #include "tests/support/postgresql_server.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -30,7 +31,6 @@
 #include <libpq-fe.h>
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -384,9 +384,7 @@ class latencies {
 
     [[nodiscard]] double percentile(double p) const {
         if (all_.empty()) throw std::runtime_error("not one page came in time; see --seconds");
-        auto sorted = all_;
-        std::ranges::sort(sorted);
-        return sorted[static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1))];
+        return benchmarks::percentile(all_, p);
     }
 
   private:

@@ -9,6 +9,7 @@
 // Ratios are printed, since machines differ and are noisy; and what an idle connection costs.
 
 #include "child_process.hpp"
+#include "support.hpp"
 
 #include <tests/support/temporary_directory.hpp>
 
@@ -23,7 +24,6 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -115,10 +115,7 @@ int serve_ceiling() {
     asio::io_context io(1);
     basic_handshake_server<forwarding_conversation, unlimited_admission> server(
         {.max_connections_per_address = 0}, forwarding_conversation{});
-    if (!server.start(io, {asio::ip::address_v4::loopback(), 0})) return 1;
-    std::cout << "port " << server.port() << std::endl;
-    io.run();
-    return 0;
+    return benchmarks::serve(server, io);
 }
 
 // ---- The clients --------------------------------------------------------------------------------
@@ -151,9 +148,8 @@ class crowd {
         io_.restart();
         io_.run();
         all.cpu_us = (server.cpu_seconds() - cpu) * 1e6 / static_cast<double>(settings_.turns);
-        std::sort(latencies_.begin(), latencies_.end());
-        all.p50_ms = percentile(0.50);
-        all.p99_ms = percentile(0.99);
+        all.p50_ms = benchmarks::percentile(latencies_, 0.50);
+        all.p99_ms = benchmarks::percentile(latencies_, 0.99);
         return all;
     }
 
@@ -282,11 +278,6 @@ class crowd {
         }
     }
 
-    double percentile(double p) const {
-        return latencies_.at(
-            static_cast<std::size_t>(p * static_cast<double>(latencies_.size() - 1)));
-    }
-
     settings const& settings_;
     std::uint16_t port_;
     std::string run_; ///< what this run's users and channels begin with
@@ -326,11 +317,7 @@ child_process start_peer(settings const& s, std::string const& redis) {
 using runs = std::map<std::string, std::vector<measurement>>;
 
 double median(runs const& all, std::string const& who, double measurement::*what) {
-    std::vector<double> values;
-    for (auto const& m : all.at(who))
-        values.push_back(m.*what);
-    std::ranges::sort(values);
-    return values[values.size() / 2];
+    return benchmarks::median(all.at(who), what);
 }
 
 void print(runs const& all) {

@@ -33,7 +33,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -59,18 +58,7 @@ class broker {
                   parley::ed25519_verifier(), std::move(parts.storage), std::move(parts.audit)) {}
 
     /// From start to stop. Returns the exit status.
-    int run() {
-        std::exception_ptr failure;
-        bool clean = false;
-        parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e, bool ended_well) {
-            failure = std::move(e);
-            if (failure) io_.stop(); // nobody is left to end it in order
-            clean = ended_well;
-        });
-        io_.run();
-        if (failure) std::rethrow_exception(failure);
-        return clean ? exit_status::ok : exit_status::bad;
-    }
+    int run() { return shared::run(io_, live()); }
 
   private:
     template <class T = void>
@@ -85,9 +73,7 @@ class broker {
         options.max_connections_per_address = max_per_address;
         options.max_body = 1024; // no route takes one
         options.limits.max_message = config.websocket.maxPayloadBytes;
-        options.log = [](parley::severity severity, std::string_view text) {
-            log::write(static_cast<log::level>(severity), "server", {{"message", text}});
-        };
+        options.log = &shared::log_server;
         return options;
     }
 
@@ -119,7 +105,7 @@ class broker {
 
     // ---- The broker's life, on the main thread --------------------------------------------------
 
-    task<bool> live() {
+    task<int> live() {
         using parley::asio::experimental::awaitable_operators::operator||;
         co_await recover();
         control::server control(io_.get_executor(), std::move(control_address_));
@@ -136,7 +122,8 @@ class broker {
         };
         co_await (control.serve(answer) ||
                   shared::wait_for_stop(signals_, server_.policies().transport) || keep_house());
-        co_return co_await stop();
+        bool const clean = co_await stop();
+        co_return clean ? exit_status::ok : exit_status::bad;
     }
 
     task<> recover() {
@@ -158,9 +145,7 @@ class broker {
         server_.route(
             parley::http::verb::get, "/health",
             [this](parley::http_request const&, parley::route_context) { return answer_health(); });
-        auto const started =
-            threads_ == 1 ? server_.start(io_, address_) : server_.start(address_, threads_);
-        shared::require_listening(started, address_);
+        shared::start(server_, io_, address_, threads_);
     }
 
     /// After a rush of peers the allocator keeps what they needed: gives it back to the system as
@@ -188,8 +173,7 @@ class broker {
     }
 
     task<> stop_server() {
-        if (threads_ == 1) co_return co_await server_.async_stop(grace_);
-        server_.stop(grace_);
+        return shared::stop(server_, threads_, grace_);
     }
 
     /// False when something could not be written down that should have been.

@@ -7,6 +7,8 @@
 #include "control.hpp"
 #include "support.hpp"
 
+#include <examples/shared/serve.hpp>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -26,15 +28,8 @@ namespace consent = parley::consent;
 
 namespace {
 
-struct serve_options {
-    std::string config;
-    unsigned threads = 1;
-    unsigned grace = 10;
+struct serve_options : shared::serve_options {
     std::size_t max_per_address = 0;
-    std::string log_level = "info";
-    std::string tls_certificate;
-    std::string tls_key;
-    bool json = false;
 };
 
 void report_configuration(parley::config_report const& report) {
@@ -70,8 +65,7 @@ reporter reporter_for(std::string part) {
 int serve(serve_options const& options) {
     // The threads besides those that serve allocate little: they share one arena.
     ::mallopt(M_ARENA_MAX, static_cast<int>(options.threads) + 1);
-    std::signal(SIGPIPE, SIG_IGN); // a broker outlives whoever reads its log
-    std::signal(SIGXFSZ, SIG_IGN); // and a limit of its files, which is an error as a full disk is
+    std::signal(SIGXFSZ, SIG_IGN); // a limit of its files is an error, as a full disk is
     auto loaded = load_configuration(options.config);
     auto& config = loaded.config;
     report_configuration(loaded.report);
@@ -106,9 +100,8 @@ int serve(serve_options const& options) {
 
 /// Whoever reads the log as JSON finds in it why there is no broker, too.
 int serve_and_log(serve_options const& options) {
-    log::set_level(options.log_level);
+    shared::begin_log(options);
     if (!options.json) return serve(options);
-    log::use_json();
     try {
         return serve(options);
     } catch (command_error const& e) {
@@ -128,27 +121,12 @@ serve --config /etc/neuron/neuron.config.json --threads 4
 serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
     auto const options = std::make_shared<serve_options>();
     add_config_option(command, options->config);
-    command.add_option("--threads", options->threads, "How many threads serve connections")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
-    command
-        .add_option("--grace", options->grace,
-                    "How many seconds peers have to go, when the broker stops")
-        ->check(CLI::Range(0, 3600))
-        ->capture_default_str();
+    options->grace = 10;
+    shared::add_serve_options(command, *options);
     command
         .add_option("--max-per-address", options->max_per_address,
                     "How many connections one address may have; 0 is no limit, as behind a proxy")
         ->capture_default_str();
-    command.add_option("--log-level", options->log_level, "The least severe lines to log")
-        ->check(CLI::IsMember(log::level_names))
-        ->capture_default_str();
-    auto* certificate = command.add_option("--tls-cert", options->tls_certificate,
-                                           "Serve wss and https with this certificate chain (PEM)");
-    auto* key = command.add_option("--tls-key", options->tls_key, "The certificate's key (PEM)");
-    certificate->type_name("FILE")->needs(key);
-    key->type_name("FILE")->needs(certificate);
-    command.add_flag("--json", options->json, "Log lines of JSON, for machines");
     command.callback([options, &status] { status = serve_and_log(*options); });
 }
 

@@ -1,6 +1,8 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include "support.hpp"
 
+#include <examples/shared/serve.hpp>
+
 #include <parley/config.hpp>
 #include <parley/consent/npi.hpp>
 #include <parley/json.hpp>
@@ -22,9 +24,7 @@ namespace consent = parley::consent;
 
 CLI::Option& add_config_option(CLI::App& command, std::string& path) {
     path = "./neuron.config.json";
-    return *command.add_option("--config", path, "The configuration")
-                ->type_name("FILE")
-                ->capture_default_str();
+    return shared::add_config_option(command, path);
 }
 
 usable_configuration load_configuration(std::filesystem::path const& path) {

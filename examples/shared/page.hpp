@@ -31,11 +31,19 @@ inline std::filesystem::path own_page(std::string const& program,
 }
 
 /// \throws command_error that names the configuration's `member`
-inline parley::static_files load_page(std::filesystem::path const& root, std::string const& policy,
-                                      std::string_view member) {
+inline parley::static_files load_files(std::filesystem::path const& root, std::string const& policy,
+                                       std::string_view member) {
     auto loaded = parley::static_files::load({.root = root, .content_security_policy = policy});
     if (loaded) return std::move(*loaded);
-    throw command_error(exit_status::usage, std::string(member) + ": " + loaded.error().text());
+    refuse(std::string(member) + ": " + loaded.error().text());
+}
+
+/// The page in the folder `root`; the program's own, where that is empty. \throws command_error
+inline parley::static_files load_page(std::string const& program,
+                                      std::filesystem::path const& built, std::string const& root,
+                                      std::string const& policy = strict_policy) {
+    return root.empty() ? load_files(own_page(program, built), policy, "the program's page")
+                        : load_files(root, policy, "web.root");
 }
 
 } // namespace shared

@@ -38,6 +38,11 @@ class command_error : public std::runtime_error {
     int status_;
 };
 
+/// \throws command_error that says what is wrong with the command line or the configuration
+[[noreturn]] inline void refuse(std::string const& text) {
+    throw command_error(exit_status::usage, text);
+}
+
 /// A program, as its `--help` and `--version` tell.
 struct program_description {
     std::string name;

@@ -2,18 +2,24 @@
 #pragma once
 
 /// \file
-/// How a server begins and ends: what the programs that serve share.
+/// How a server begins, runs and ends: what the programs that serve share.
 
 #include "log.hpp"
 #include "program.hpp"
 
 #include <parley/error.hpp>
+#include <parley/server.hpp>
 #include <parley/task.hpp>
 
 #include <boost/asio/basic_signal_set.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <exception>
+#include <string_view>
+#include <utility>
 
 namespace shared {
 
@@ -33,6 +39,40 @@ inline void require_listening(parley::result<void> const& started,
                                               started.error().message() +
                                               ".\nStop what uses it, or change server.port or "
                                               "server.host.");
+}
+
+/// What a server says of itself, as lines of the log. \see parley::server_options::log
+inline void log_server(parley::severity severity, std::string_view text) {
+    log::write(static_cast<log::level>(severity), "server", {{"message", text}});
+}
+
+/// Runs the life of a server to its end, on this thread. Returns the exit status with which it
+/// ends; what it throws is thrown again.
+inline int run(parley::asio::io_context& io, parley::task<int> life) {
+    std::exception_ptr failure;
+    int status = exit_status::bad;
+    parley::asio::co_spawn(io, std::move(life), [&](std::exception_ptr e, int ended_with) {
+        failure = std::move(e);
+        if (failure) io.stop(); // nobody is left to end it in order
+        status = ended_with;
+    });
+    io.run();
+    if (failure) std::rethrow_exception(failure);
+    return status;
+}
+
+/// Serves on the thread that runs `io`, or on so many of the server's own. \throws command_error
+template <class Server>
+void start(Server& server, parley::asio::io_context& io,
+           boost::asio::ip::tcp::endpoint const& where, unsigned threads) {
+    require_listening(threads == 1 ? server.start(io, where) : server.start(where, threads), where);
+}
+
+/// Ends what `start` began with as many threads.
+template <class Server>
+parley::task<> stop(Server& server, unsigned threads, std::chrono::milliseconds grace) {
+    if (threads == 1) co_return co_await server.async_stop(grace);
+    server.stop(grace);
 }
 
 template <class Transport>

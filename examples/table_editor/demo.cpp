@@ -8,6 +8,7 @@
 
 #include <examples/shared/log.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <parley/crypto/password_hash.hpp>
 #include <parley/encoding.hpp>
@@ -135,9 +136,7 @@ void add_demo_command(CLI::App& program, int& status) {
                     "How many seconds a session lasts without activity")
         ->check(CLI::Range(1, 604'800))
         ->capture_default_str();
-    command.add_option("--log-level", options->log_level, "The least severe lines to log")
-        ->check(CLI::IsMember(log::level_names))
-        ->capture_default_str();
+    shared::add_log_level_option(command, options->log_level);
     command.add_flag("--json", options->json, "Print where it is as one line of JSON");
     command.callback([options, &status] { status = demo(*options); });
 }

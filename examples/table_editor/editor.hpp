@@ -22,7 +22,6 @@
 
 #include <unistd.h>
 
-#include <exception>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -50,16 +49,7 @@ class editor {
     }
 
     /// From start to stop. Returns the exit status.
-    int run() {
-        std::exception_ptr failure;
-        parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e) {
-            failure = std::move(e);
-            if (failure) io_.stop(); // nobody is left to end it in order
-        });
-        io_.run();
-        if (failure) std::rethrow_exception(failure);
-        return shared::exit_status::ok;
-    }
+    int run() { return shared::run(io_, live()); }
 
   private:
     template <class T = void>
@@ -79,12 +69,8 @@ class editor {
         options.limits.max_message = 1024 * 1024;
         options.limits.max_waiting_out = 32 * 1024 * 1024; // a page of large rows
         options.limits.ping_interval = std::chrono::seconds(30);
-        options.log = &write_log;
+        options.log = &shared::log_server;
         return options;
-    }
-
-    static void write_log(parley::severity severity, std::string_view text) {
-        log::write(static_cast<log::level>(severity), "server", {{"message", text}});
     }
 
     static conversation_type conversation_of(parley::tables::configuration const& config) {
@@ -100,10 +86,11 @@ class editor {
     }
 
     static verifier_type verifier_of(parley::tables::configuration const& config) {
-        return verifier_type(
-            {.timeout = std::chrono::seconds(config.session.timeout),
-             .max_sessions = config.session.maxSessions,
-             .log = [](std::string_view text) { write_log(parley::severity::error, text); }});
+        return verifier_type({.timeout = std::chrono::seconds(config.session.timeout),
+                              .max_sessions = config.session.maxSessions,
+                              .log = [](std::string_view text) {
+                                  shared::log_server(parley::severity::error, text);
+                              }});
     }
 
     void add_routes() {
@@ -131,23 +118,18 @@ class editor {
 
     // ---- Its life, on the main thread -----------------------------------------------------------
 
-    task<> live() {
+    task<int> live() {
         auto const& address = parts_.address;
-        auto const started = parts_.threads == 1 ? server_.start(io_, address)
-                                                 : server_.start(address, parts_.threads);
-        shared::require_listening(started, address);
+        shared::start(server_, io_, address, parts_.threads);
         log::info("ready", {{"address", address.address().to_string()},
                             {"port", std::to_string(server_.port())},
                             {"backend", parts_.backend.type},
                             {"pid", std::to_string(::getpid())}});
         parts_.on_ready(server_.port());
         co_await shared::wait_for_stop(signals_, server_.policies().transport);
-        if (parts_.threads == 1) {
-            co_await server_.async_stop(parts_.grace);
-        } else {
-            server_.stop(parts_.grace);
-        }
+        co_await shared::stop(server_, parts_.threads, parts_.grace);
         log::info("stopped");
+        co_return shared::exit_status::ok;
     }
 
     // ---- Routes ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 
 #include <examples/shared/log.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <parley/crypto/password_hash.hpp>
 
@@ -17,9 +18,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -31,20 +29,8 @@ using shared::command_error;
 
 namespace {
 
-struct serve_options {
-    std::string config = default_config;
-    unsigned threads = 1;
-    unsigned grace = 5;
-    std::string log_level = "info";
-    std::string tls_certificate;
-    std::string tls_key;
-    bool json = false;
-};
-
-int serve(serve_options const& options) {
-    std::signal(SIGPIPE, SIG_IGN);
-    log::set_level(options.log_level);
-    if (options.json) log::use_json();
+int serve(shared::serve_options const& options) {
+    shared::begin_log(options);
     auto loaded = load_configuration(options.config);
     for (auto const& text : loaded.report.warnings)
         log::warning("configuration", {{"message", text}});
@@ -65,26 +51,12 @@ constexpr auto starting_configuration = R"({
 }
 )";
 
-int init(std::filesystem::path const& path) {
-    // Not over one that is there.
-    if (std::filesystem::exists(path)) {
-        throw command_error(shared::exit_status::bad,
-                            path.string() + " is there already; it has been left as it is");
-    }
-    std::ofstream file(path);
-    file << starting_configuration;
-    if (!file.flush()) {
-        throw command_error(shared::exit_status::bad, path.string() + " cannot be written");
-    }
-    std::cout << "Wrote " << path.string()
-              << ". Next:\n"
-                 "  1. put SQLite databases into ./databases, or change database.type and "
-                 "database.servers\n"
-                 "  2. run `table-editor hash-password` and add to database.users\n"
-                 "     {\"username\": \"ada\", \"passwordHash\": \"scrypt$...\"}\n"
-                 "  3. run `table-editor serve`\n";
-    return shared::exit_status::ok;
-}
+constexpr auto next_steps =
+    R"(  1. put SQLite databases into ./databases, or change database.type and database.servers
+  2. run `table-editor hash-password` and add to database.users
+     {"username": "ada", "passwordHash": "scrypt$..."}
+  3. run `table-editor serve`
+)";
 
 /// A line of standard input, not shown while it is typed.
 std::string read_password() {
@@ -122,36 +94,16 @@ void add_serve_command(CLI::App& program, int& status) {
                                         R"(serve
 serve --config /etc/table-editor.json --threads 2
 serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
-    auto const options = std::make_shared<serve_options>();
-    command.add_option("--config", options->config, "The configuration")
-        ->type_name("FILE")
-        ->capture_default_str();
-    command.add_option("--threads", options->threads, "How many threads serve connections")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
-    command
-        .add_option("--grace", options->grace,
-                    "How many seconds clients have to go, when the editor stops")
-        ->check(CLI::Range(0, 3600))
-        ->capture_default_str();
-    command.add_option("--log-level", options->log_level, "The least severe lines to log")
-        ->check(CLI::IsMember(log::level_names))
-        ->capture_default_str();
-    command.add_flag("--json", options->json, "Log lines of JSON");
-    auto* certificate = command.add_option("--tls-cert", options->tls_certificate,
-                                           "Serve https with this certificate chain (PEM)");
-    auto* key = command.add_option("--tls-key", options->tls_key, "The certificate's key (PEM)");
-    certificate->type_name("FILE")->needs(key);
-    key->type_name("FILE")->needs(certificate);
+    auto const options = std::make_shared<shared::serve_options>();
+    options->config = default_config;
+    shared::add_config_option(command, options->config);
+    shared::add_serve_options(command, *options);
     command.callback([options, &status] { status = serve(*options); });
 }
 
 void add_init_command(CLI::App& program, int& status) {
-    auto& command =
-        shared::add_command(program, "init", "Write a configuration to begin with", "init");
-    auto const path = std::make_shared<std::string>(default_config);
-    command.add_option("--config", *path, "Where to")->type_name("FILE")->capture_default_str();
-    command.callback([path, &status] { status = init(*path); });
+    shared::add_init_command(
+        program, status, default_config, [] { return starting_configuration; }, next_steps);
 }
 
 void add_hash_password_command(CLI::App& program, int& status) {

@@ -3,6 +3,7 @@
 
 #include <examples/shared/page.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <parley/config.hpp>
 #include <parley/crypto/password_hash.hpp>
@@ -18,13 +19,9 @@
 namespace table_editor {
 
 namespace tables = parley::tables;
-using shared::command_error;
+using shared::refuse;
 
 namespace {
-
-[[noreturn]] void refuse(std::string const& text) {
-    throw command_error(shared::exit_status::usage, text);
-}
 
 /// Checks a name and a password against the configuration. Takes as long for a name that is not
 /// there.
@@ -114,14 +111,8 @@ parley::loaded_config<tables::configuration> load_configuration(std::filesystem:
     }
     auto loaded =
         parley::load_config_file<tables::configuration>(path, environment, tables::env_prefix);
-    if (loaded.config) return loaded;
-    std::string text;
-    for (auto const& problem : loaded.report.problems)
-        text += (text.empty() ? "" : "\n") + problem.text();
-    if (!std::filesystem::exists(path)) {
-        text += "\n`table-editor init` writes a configuration to begin with.";
-    }
-    refuse(text);
+    if (!loaded.config) shared::refuse_configuration(loaded.report, path, "table-editor");
+    return loaded;
 }
 
 editor_parts make_parts(tables::configuration config, unsigned threads) {
@@ -129,13 +120,10 @@ editor_parts make_parts(tables::configuration config, unsigned threads) {
     auto const policy = config.web.contentSecurityPolicy.empty()
                             ? std::string(shared::strict_policy)
                             : config.web.contentSecurityPolicy;
-    auto page = config.web.root.empty()
-                    ? shared::load_page(shared::own_page("table-editor", TABLE_EDITOR_WEB), policy,
-                                        "the program's page")
-                    : shared::load_page(config.web.root, policy, "web.root");
+    auto page = shared::load_page("table-editor", TABLE_EDITOR_WEB, config.web.root, policy);
     std::vector<std::pair<std::string, parley::static_files>> mounts;
     for (auto const& mount : config.web.mounts)
-        mounts.emplace_back(mount.prefix, shared::load_page(mount.root, policy, "web.mounts"));
+        mounts.emplace_back(mount.prefix, shared::load_files(mount.root, policy, "web.mounts"));
     auto address = shared::resolve(config.server.host, config.server.port);
     auto backend = make_backend(config.database);
     return {std::move(config),

@@ -7,6 +7,7 @@
 
 #include <examples/shared/log.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <parley/crypto/jwt.hpp>
 #include <parley/encoding.hpp>
@@ -119,9 +120,7 @@ void add_demo_command(CLI::App& program, int& status) {
     command.add_flag("--signalling-only", options->silent, "Without a media server");
     command.add_option("--redis", options->redis, "Keep the floors there, not in this process")
         ->type_name("URL");
-    command.add_option("--log-level", options->log_level, "The least severe lines to log")
-        ->check(CLI::IsMember(log::level_names))
-        ->capture_default_str();
+    shared::add_log_level_option(command, options->log_level);
     command.add_flag("--json", options->json, "Where it is, in one line of JSON");
     command.callback([options, &status] { status = demo(*options); });
 }

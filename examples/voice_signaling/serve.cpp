@@ -7,39 +7,23 @@
 
 #include <examples/shared/log.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <string>
 
 namespace voice_signaling {
 
 namespace log = shared::log;
-using shared::command_error;
 
 namespace {
 
-struct serve_options {
-    std::string config = default_config;
-    unsigned threads = 1;
-    unsigned grace = 5;
-    std::string log_level = "info";
-    std::string tls_certificate;
-    std::string tls_key;
-    bool json = false;
-};
-
-int serve(serve_options const& options) {
-    std::signal(SIGPIPE, SIG_IGN);
-    log::set_level(options.log_level);
-    if (options.json) log::use_json();
+int serve(shared::serve_options const& options) {
+    shared::begin_log(options);
     auto loaded = load_configuration(options.config);
     for (auto const& text : loaded.report.warnings)
         log::warning("configuration", {{"message", text}});
@@ -70,27 +54,13 @@ std::string starting_configuration() {
 )";
 }
 
-int init(std::filesystem::path const& path) {
-    // Not over one that is there.
-    if (std::filesystem::exists(path)) {
-        throw command_error(shared::exit_status::bad,
-                            path.string() + " is there already; it has been left as it is");
-    }
-    std::ofstream file(path);
-    file << starting_configuration();
-    if (!file.flush()) {
-        throw command_error(shared::exit_status::bad, path.string() + " cannot be written");
-    }
-    std::cout
-        << "Wrote " << path.string()
-        << ". Next:\n"
-           "  1. set ROUTER_JWT_SECRET to what your tokens are signed with, 32 bytes or more\n"
-           "  2. for audio, set media.worker (scripts/mediasoup-worker.sh builds it), and\n"
-           "     media.listenAddress to an address that clients can reach\n"
-           "  3. run `voice-signaling serve`, and try it with a token from\n"
-           "     `voice-signaling token --user ada`\n";
-    return shared::exit_status::ok;
-}
+constexpr auto next_steps =
+    R"(  1. set ROUTER_JWT_SECRET to what your tokens are signed with, 32 bytes or more
+  2. for audio, set media.worker (scripts/mediasoup-worker.sh builds it), and
+     media.listenAddress to an address that clients can reach
+  3. run `voice-signaling serve`, and try it with a token from
+     `voice-signaling token --user ada`
+)";
 
 } // namespace
 
@@ -99,36 +69,15 @@ void add_serve_command(CLI::App& program, int& status) {
                                         R"(serve
 serve --config /etc/voice-signaling.json --threads 2
 serve --tls-cert chain.pem --tls-key key.pem     # SIGHUP loads them again)");
-    auto const options = std::make_shared<serve_options>();
-    command.add_option("--config", options->config, "The configuration")
-        ->type_name("FILE")
-        ->capture_default_str();
-    command.add_option("--threads", options->threads, "How many threads serve connections")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
-    command
-        .add_option("--grace", options->grace,
-                    "How many seconds clients have to go, when the server stops")
-        ->check(CLI::Range(0, 3600))
-        ->capture_default_str();
-    command.add_option("--log-level", options->log_level, "The least severe lines to log")
-        ->check(CLI::IsMember(log::level_names))
-        ->capture_default_str();
-    command.add_flag("--json", options->json, "Log lines of JSON");
-    auto* certificate = command.add_option("--tls-cert", options->tls_certificate,
-                                           "Serve https with this certificate chain (PEM)");
-    auto* key = command.add_option("--tls-key", options->tls_key, "The certificate's key (PEM)");
-    certificate->type_name("FILE")->needs(key);
-    key->type_name("FILE")->needs(certificate);
+    auto const options = std::make_shared<shared::serve_options>();
+    options->config = default_config;
+    shared::add_config_option(command, options->config);
+    shared::add_serve_options(command, *options);
     command.callback([options, &status] { status = serve(*options); });
 }
 
 void add_init_command(CLI::App& program, int& status) {
-    auto& command =
-        shared::add_command(program, "init", "Write a configuration to begin with", "init");
-    auto const path = std::make_shared<std::string>(default_config);
-    command.add_option("--config", *path, "Where to")->type_name("FILE")->capture_default_str();
-    command.callback([path, &status] { status = init(*path); });
+    shared::add_init_command(program, status, default_config, starting_configuration, next_steps);
 }
 
 } // namespace voice_signaling

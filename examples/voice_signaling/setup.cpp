@@ -4,6 +4,7 @@
 #include <examples/shared/log.hpp>
 #include <examples/shared/page.hpp>
 #include <examples/shared/program.hpp>
+#include <examples/shared/serve.hpp>
 
 #include <parley/encoding.hpp>
 
@@ -18,13 +19,9 @@ namespace voice_signaling {
 
 namespace signaling = parley::signaling;
 namespace log = shared::log;
-using shared::command_error;
+using shared::refuse;
 
 namespace {
-
-[[noreturn]] void refuse(std::string const& text) {
-    throw command_error(shared::exit_status::usage, text);
-}
 
 parley::ed25519_public_key read_public_key(std::string const& text) {
     auto const bytes = parley::from_base64url(text);
@@ -85,14 +82,8 @@ parley::loaded_config<signaling::configuration>
 load_configuration(std::filesystem::path const& path) {
     auto loaded = parley::load_config_file<signaling::configuration>(path, parley::environment(),
                                                                      signaling::env_prefix);
-    if (loaded.config) return loaded;
-    std::string text;
-    for (auto const& problem : loaded.report.problems)
-        text += (text.empty() ? "" : "\n") + problem.text();
-    if (!std::filesystem::exists(path)) {
-        text += "\n`voice-signaling init` writes a configuration to begin with.";
-    }
-    refuse(text);
+    if (!loaded.config) shared::refuse_configuration(loaded.report, path, "voice-signaling");
+    return loaded;
 }
 
 parley::jwt_verifier make_verifier(std::string const& secret) {
@@ -117,11 +108,7 @@ parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
 
 voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tokens,
                        unsigned threads) {
-    auto const& root = config.web.root;
-    auto page = root.empty()
-                    ? shared::load_page(shared::own_page("voice-signaling", VOICE_SIGNALING_WEB),
-                                        shared::strict_policy, "the program's page")
-                    : shared::load_page(root, shared::strict_policy, "web.root");
+    auto page = shared::load_page("voice-signaling", VOICE_SIGNALING_WEB, config.web.root);
     auto address = shared::resolve(config.server.host, config.server.port);
     auto floors = make_floors(config.floors);
     auto media = make_media(config.media);

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,16 +47,7 @@ class voice {
     }
 
     /// From start to stop. Returns the exit status.
-    int run() {
-        std::exception_ptr failure;
-        parley::asio::co_spawn(io_, live(), [&](std::exception_ptr e) {
-            failure = std::move(e);
-            if (failure) io_.stop(); // nobody is left to end it in order
-        });
-        io_.run();
-        if (failure) std::rethrow_exception(failure);
-        return shared::exit_status::ok;
-    }
+    int run() { return shared::run(io_, live()); }
 
   private:
     template <class T = void>
@@ -70,9 +60,7 @@ class voice {
         parley::server_options options;
         options.max_connections = parts.max_connections;
         options.limits.ping_interval = std::chrono::seconds(30);
-        options.log = [](parley::severity severity, std::string_view text) {
-            log::write(static_cast<log::level>(severity), "server", {{"message", text}});
-        };
+        options.log = &shared::log_server;
         return options;
     }
 
@@ -117,23 +105,18 @@ class voice {
 
     // ---- Its life, on the main thread -----------------------------------------------------------
 
-    task<> live() {
+    task<int> live() {
         auto const& address = parts_.address;
-        shared::require_listening(parts_.threads == 1 ? server_.start(io_, address)
-                                                      : server_.start(address, parts_.threads),
-                                  address);
+        shared::start(server_, io_, address, parts_.threads);
         co_await wait_for_media();
         log::info("ready", {{"address", address.address().to_string()},
                             {"port", std::to_string(server_.port())},
                             {"pid", std::to_string(::getpid())}});
         parts_.on_ready(server_.port());
         co_await shared::wait_for_stop(signals_, server_.policies().transport);
-        if (parts_.threads == 1) {
-            co_await server_.async_stop(parts_.grace);
-        } else {
-            server_.stop(parts_.grace);
-        }
+        co_await shared::stop(server_, parts_.threads, parts_.grace);
         log::info("stopped");
+        co_return shared::exit_status::ok;
     }
 
     /// The workers take a moment to start; clients that came sooner would be told that there are

@@ -412,7 +412,8 @@ class Configuration(CommandTest):
         self.json(
             "relationship", "terminate", relationship, "--provider", PROVIDER, "--reason", "moved"
         )
-        self.assertIn(f"relationship={relationship}", broker.log("terminate")[0])
+        said = until(lambda: broker.log("terminate"), "a line in the log")
+        self.assertIn(f"relationship={relationship}", said[0])
         self.stop(broker)
         self.assertFalse((self.directory / (path + ".control")).exists())
 
@@ -602,7 +603,7 @@ class Relationships(CommandTest):
         self.assertEqual(answer, {"outcome": "terminated", "audit_sequence": before + 1})
         self.check_terminated(before + 1)
         self.fails(1, *self.terminate(), saying="terminated already")
-        self.assertIn("outcome=not_owner", "\n".join(broker.log("terminate")))
+        until(lambda: "outcome=not_owner" in "\n".join(broker.log("terminate")), "a line in the log")
         self.stop(broker)
         self.ok("audit", "verify")
 

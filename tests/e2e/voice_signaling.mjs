@@ -87,6 +87,7 @@ export class Program {
 
 const peer = fileURLToPath(new URL('../../benchmarks/peer/voice.mjs', import.meta.url));
 const web = fileURLToPath(new URL('../../examples/voice_signaling/web/', import.meta.url));
+const shared = fileURLToPath(new URL('../../examples/shared/web/', import.meta.url));
 const types = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -124,7 +125,9 @@ class StandIn extends Program {
       json({ token: tokenOf(JSON.parse(body).userName) });
     } else {
       const file = path.endsWith('/') ? `${path}index.html` : path;
-      const bytes = await readFile(join(web, new URL(file, 'http://localhost').pathname));
+      const { pathname } = new URL(file, 'http://localhost');
+      const common = pathname.startsWith('/shared/');
+      const bytes = await readFile(common ? join(shared, pathname.slice(7)) : join(web, pathname));
       response.writeHead(200, {
         'Content-Type': types[extname(file)] ?? 'application/octet-stream',
         'Content-Security-Policy': policy,

@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The short word at the foot of the page after something was done, heard by screen readers too.
 
-import { h } from './dom.js';
+import { h } from '/shared/js/dom.js';
 
 const shownFor = 5000; // milliseconds
 

@@ -1,8 +1,8 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // A binary value: how it begins, and the whole of it as a file.
 
+import { h, icon, newId } from '/shared/js/dom.js';
 import { dialog } from './dialogs.js';
-import { h, icon, newId } from './dom.js';
 import { bytesOf, hex, sizeText } from './values.js';
 
 const shown = 512; // bytes

@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // What stands in a cell: the stored value, or what was typed and is not stored yet.
 
-import { h, icon } from './dom.js';
+import { h, icon } from '/shared/js/dom.js';
 import {
   hex,
   bytesOf,

@@ -2,7 +2,7 @@
 // Editing a cell in place: a small panel that lies on the cell, with the control for its type, NULL, and
 // whatever is to be said about what was typed.
 
-import { h, icon, newId } from './dom.js';
+import { h, icon, newId } from '/shared/js/dom.js';
 import { makeField } from './field.js';
 import { isUnchanged, kindOfValue, quoted, toText } from './values.js';
 

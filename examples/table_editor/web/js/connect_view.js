@@ -1,11 +1,11 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The form to connect with, as the database behind the server needs it.
 
+import { h, icon, labelled } from '/shared/js/dom.js';
+import { themeButton } from '/shared/js/theme.js';
 import * as api from './api.js';
 import { namesOf } from './backends.js';
 import { problem } from './dialogs.js';
-import { h, icon, newId } from './dom.js';
-import { themeButton } from './theme.js';
 
 /** What is said instead of the server's words, which are for the log. */
 const explanations = {
@@ -22,18 +22,6 @@ const split = (server) => {
     port: Number(server.slice(colon + 1)),
   };
 };
-
-function labelled(label, control, hint) {
-  const id = newId('field');
-  control.id = id;
-  return h(
-    'div',
-    { class: 'field' },
-    h('label', { for: id }, label),
-    control,
-    hint ? h('p', { class: 'hint' }, hint) : null,
-  );
-}
 
 const input = (properties) =>
   h('input', { required: true, autocapitalize: 'off', spellcheck: 'false', ...properties });
@@ -90,7 +78,7 @@ function irisFields() {
  * `connected(credentials)` is called after a log-in, with all but the password.
  */
 export class ConnectView {
-  element = h('main', { class: 'connect', id: 'main' });
+  element = h('main', { class: 'entry', id: 'main' });
   #form;
   #failure = problem();
   #server;

@@ -2,7 +2,7 @@
 // Dialogs: modal, named by their heading, gone from the document when they close. The browser keeps the
 // focus inside and gives it back.
 
-import { h, icon, newId } from './dom.js';
+import { h, icon, newId } from '/shared/js/dom.js';
 
 /** A `<dialog>` with a heading; show it with showModal(). */
 export function dialog({ title, class: kind = '' }, ...children) {

@@ -2,8 +2,8 @@
 // What is typed into a table and not stored: said above its grid, each with a way to go on. It is the one
 // place where a draft can be found when its row is on another page, or gone.
 
+import { count, h } from '/shared/js/dom.js';
 import { stateText } from './cell_content.js';
-import { count, h } from './dom.js';
 import { quoted } from './values.js';
 
 /** Drafts that need the user; the others are on their way. */

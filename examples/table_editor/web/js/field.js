@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The control that a value of a column is typed into, in the grid and in the form for a new row.
 
-import { h, icon } from './dom.js';
+import { h, icon } from '/shared/js/dom.js';
 import { examples } from './values.js';
 
 const tallest = 260; // pixels, of a text area; then it scrolls

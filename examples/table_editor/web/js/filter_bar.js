@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The filters in force, each of which can be taken away, and the small form for one more.
 
-import { h, icon, newId } from './dom.js';
+import { h, icon, newId } from '/shared/js/dom.js';
 
 /** Events: `filters`, with the wanted list of `{column, value}` as `detail`. */
 export class FilterBar extends EventTarget {

@@ -3,6 +3,7 @@
 // in it by keyboard and mouse, after the grid pattern of the ARIA Authoring Practices: one cell at a
 // time can be reached with Tab, the arrows go on from there.
 
+import { h, icon } from '/shared/js/dom.js';
 import {
   FormatModule,
   FrozenColumnsModule,
@@ -10,7 +11,6 @@ import {
   Tabulator,
 } from '../vendor/tabulator/tabulator_esm.min.js';
 import { fillCell } from './cell_content.js';
-import { h, icon } from './dom.js';
 import { isNumeric, kindOf, toText, typeName } from './values.js';
 
 Tabulator.registerModule([FormatModule, FrozenColumnsModule, ResizeColumnsModule]);

@@ -2,8 +2,8 @@
 // The form for a new row. Each column is left to the database, NULL, or a value; what is typed is kept
 // as a draft, so that a lost line or session does not lose it.
 
+import { h, icon, newId } from '/shared/js/dom.js';
 import { dialog, problem } from './dialogs.js';
-import { h, icon, newId } from './dom.js';
 import { makeField } from './field.js';
 import { LineDropped } from './socket.js';
 import { examples, fromText, kindOf, typeName } from './values.js';

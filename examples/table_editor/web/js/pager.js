@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // Which page of the rows, of how many, and how long a page is.
 
-import { count, h, icon } from './dom.js';
+import { count, h, icon } from '/shared/js/dom.js';
 
 const sizes = [25, 50, 100, 250, 500];
 

@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // Namespaces and tables: beside the grid, or on a narrow window a drawer over it.
 
-import { h, icon } from './dom.js';
+import { h, icon } from '/shared/js/dom.js';
 
 const searchFrom = 8; // tables; fewer are seen at a glance
 

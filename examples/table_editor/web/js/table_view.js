@@ -2,11 +2,11 @@
 // A table on the page: its heading and tools, what is to be said about it, the grid, the pager; and what
 // happens when the user does something to any of them.
 
+import { count, h, icon } from '/shared/js/dom.js';
 import { announce } from './announce.js';
 import { showBlob } from './blob_dialog.js';
 import { CellEditor } from './cell_editor.js';
 import { confirm } from './dialogs.js';
-import { count, h, icon } from './dom.js';
 import { DraftsBar } from './drafts_bar.js';
 import { FilterBar } from './filter_bar.js';
 import { Grid } from './grid.js';

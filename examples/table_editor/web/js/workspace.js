@@ -2,17 +2,17 @@
 // Everything but the form to connect with: the bar at the top, the sidebar, and the chosen table. Brings
 // all of it back after the line was down.
 
+import { count, h, icon } from '/shared/js/dom.js';
+import { themeButton } from '/shared/js/theme.js';
 import * as api from './api.js';
 import { announce } from './announce.js';
 import { namesOf } from './backends.js';
 import { confirm } from './dialogs.js';
-import { count, h, icon } from './dom.js';
 import { Drafts } from './drafts.js';
 import { Sidebar } from './sidebar.js';
 import { CommandError, LineDropped } from './socket.js';
 import { Table } from './table.js';
 import { TableView } from './table_view.js';
-import { themeButton } from './theme.js';
 
 function minutes(milliseconds) {
   const seconds = Math.ceil(milliseconds / 1000);

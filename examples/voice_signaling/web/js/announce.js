@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // What is said to screen readers, and not seen: who speaks, and why one may not.
 
-import { h } from './dom.js';
+import { h } from '/shared/js/dom.js';
 
 const polite = h('div', { class: 'for-readers', role: 'status', 'aria-live': 'polite' });
 const urgent = h('div', { class: 'for-readers', role: 'alert' });

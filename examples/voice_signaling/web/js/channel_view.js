@@ -1,8 +1,8 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // A channel to see: who speaks, the button to talk, and who is there.
 
+import { h, icon, newId, setText } from '/shared/js/dom.js';
 import { announce, announceNow } from './announce.js';
-import { h, icon, newId, setText } from './dom.js';
 import { TalkButton } from './talk_button.js';
 import { running, since } from './time.js';
 

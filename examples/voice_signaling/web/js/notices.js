@@ -1,7 +1,7 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // What is to be known before talking, each with what can be done about it.
 
-import { h, icon } from './dom.js';
+import { h, icon } from '/shared/js/dom.js';
 
 export class Notices {
   element = h('div', { class: 'notices', 'aria-live': 'polite' });

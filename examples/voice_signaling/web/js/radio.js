@@ -1,16 +1,16 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The radio: the line to the server, the channels, and what is to be known about both.
 
+import { h, icon, newId, setText } from '/shared/js/dom.js';
+import { themeButton } from '/shared/js/theme.js';
 import * as api from './api.js';
 import { Channel } from './channel.js';
 import { ChannelView } from './channel_view.js';
-import { h, icon, newId, setText } from './dom.js';
 import { Line } from './line.js';
 import { recall, remember } from './memory.js';
 import { Microphone } from './microphone.js';
 import { Notices } from './notices.js';
 import { Meter, audioContext, isAsleep, onSleepChange, wake } from './sound.js';
-import { themeButton } from './theme.js';
 import { since } from './time.js';
 
 const levelInterval = 80; // milliseconds

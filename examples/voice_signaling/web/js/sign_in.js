@@ -1,30 +1,18 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The form to begin with: a name where the server is a demo, else a token.
 
+import { h, icon, labelled } from '/shared/js/dom.js';
+import { themeButton } from '/shared/js/theme.js';
 import * as api from './api.js';
-import { h, icon, newId } from './dom.js';
 import { wake, audioContext } from './sound.js';
-import { themeButton } from './theme.js';
 import { holderOf } from './token.js';
-
-function labelled(label, control, hint) {
-  const id = newId('field');
-  control.id = id;
-  return h(
-    'div',
-    { class: 'field' },
-    h('label', { for: id }, label),
-    control,
-    hint && h('p', { class: 'hint' }, hint),
-  );
-}
 
 /**
  * `message` says why the form is there again, `userName` what to begin with; `signedIn({token,
  * demoName})` is called.
  */
 export class SignIn {
-  element = h('main', { class: 'sign-in' });
+  element = h('main', { class: 'entry' });
   #problem = h('p', { class: 'problem', role: 'alert' });
   #signedIn;
   #message;

@@ -2,7 +2,7 @@
 // The button that is held to talk: by mouse, finger, pen or the space bar. Whatever takes it from under
 // the finger lets go.
 
-import { h, icon, setText } from './dom.js';
+import { h, icon, setText } from '/shared/js/dom.js';
 
 const letsGo = ['pointerup', 'pointercancel', 'lostpointercapture'];
 
