@@ -202,6 +202,7 @@ class conversation {
     template <class Context>
     task<> run_media(Context& context, Context& next) {
         co_await run_part(hub_->media, context);
+        co_await context.wait_until(no_deadline); // a media server without work is over at once
         next.stop();
     }
 
