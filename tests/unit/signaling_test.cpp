@@ -337,10 +337,13 @@ BOOST_AUTO_TEST_CASE(a_stop_closes_everybody_with_1001_and_frees_the_floors) {
     ada.join("north");
     bob.join("north");
     BOOST_TEST(ada.talk("north"));
+    memory_peer mute(world, world[0].transport, "192.0.2.9"); // it reads nothing
+    mute.send_raw(upgrade_of("eve"));
     parley::asio::co_spawn(world.io, world[0].server.async_stop(10s), parley::asio::detached);
     world.settle();
     BOOST_TEST(ada.peer.closed_with().value_or(0) == 1001);
-    world.advance(2s);
+    BOOST_TEST(!bob.talk("north")); // not before everybody is closed
+    world.advance(10s);
     auto const news = bob.last_told("channel-state").at("data").as_object();
     BOOST_TEST(news.at("userId") == value("ada"));
     BOOST_TEST(bob.talk("north"));

@@ -148,6 +148,7 @@ class conversation {
             case receive_status::too_big:
                 co_return close_reason(parley::close_code::too_big, "message too big");
             case receive_status::stopping:
+                hub_->stop();
                 co_return close_reason(parley::close_code::going_away, "shutting down");
             case receive_status::closing:
                 co_return session.close_requested().value();

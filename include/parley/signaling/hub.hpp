@@ -98,6 +98,12 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         if (executor_) wake_clearer();
     }
 
+    /// The server stops: from now on, what is left behind stays until all connections have ended.
+    void stop() {
+        std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+
     [[nodiscard]] hub_options const& options() const { return options_; }
 
     // ---- Channels -------------------------------------------------------------------------------
@@ -272,6 +278,11 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         for (bool running = true; running;) {
             running = co_await context.wait_until(now() + std::chrono::seconds(1));
             co_await keep_floors(now());
+        }
+        {
+            std::scoped_lock lock(mutex_);
+            stopping_ = false;
+            wake_clearer();
         }
         while (is_clearing()) {
             auto [cancelled] = co_await cleared_->async_wait(asio::as_tuple(use_task));
@@ -465,7 +476,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     // ---- What has departed, on the first home ---------------------------------------------------
 
     void wake_clearer() {
-        if (clearing_ || departed_.empty()) return;
+        if (clearing_ || stopping_ || departed_.empty()) return;
         clearing_ = true;
         asio::post(*executor_, [self = this->shared_from_this(), where = *executor_] {
             asio::co_spawn(where, self->clear(self), asio::detached);
@@ -491,7 +502,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
 
     connection_ptr next_departed() {
         std::scoped_lock lock(mutex_);
-        clearing_ = !departed_.empty();
+        clearing_ = !stopping_ && !departed_.empty();
         if (!clearing_) return nullptr;
         auto one = std::move(departed_.front());
         departed_.pop_front();
@@ -687,6 +698,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     std::map<std::string, channel_record> channels_;
     std::deque<connection_ptr> departed_; // still to be cleared up
     bool clearing_ = false;
+    bool stopping_ = false; // and connections are being closed
     std::vector<owed_release> owed_releases_;
     std::vector<owed_leave> owed_leaves_;
     std::int64_t last_timestamp_ = 0;
