@@ -345,7 +345,9 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
             ++record.changes;
         }
         for (auto const& member : record.members) {
-            if (member->id != event.except) member->send(text);
+            // Whoever has the floor has overtaken what was said of it before.
+            bool const overtaken = event.floor && record.is_held_by(*member);
+            if (member->id != event.except && !overtaken) member->send(text);
         }
     }
 
