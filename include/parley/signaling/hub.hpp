@@ -531,10 +531,11 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     // ---- Floors that go on, on the first home ---------------------------------------------------
 
     task<> keep_floors(time_point now) {
+        bool const all = check_all_.exchange(false);
         co_await pay_releases(now);
         co_await pay_leaves();
-        co_await refresh_floors(now);
-        co_await find_holders(doubtful_channels());
+        co_await refresh_floors(now, all);
+        co_await find_holders(doubtful_channels(all));
     }
 
     /// A floor whose release failed would come back as somebody's with the store.
@@ -592,12 +593,13 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         local_floor floor;
     };
 
-    task<> refresh_floors(time_point now) {
+    /// \param all whether or not they are due: the store may have lost them.
+    task<> refresh_floors(time_point now, bool all) {
         std::vector<due_refresh> due;
         {
             std::scoped_lock lock(mutex_);
             for (auto const& [channel, record] : channels_) {
-                if (record.local && record.local->refresh_at <= now) {
+                if (record.local && (all || record.local->refresh_at <= now)) {
                     due.push_back({channel, *record.local});
                 }
             }
@@ -641,8 +643,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
 
     /// Channels whose floor is known to be somebody's on another server, which may be gone; or all,
     /// when events may have been missed.
-    std::vector<std::string> doubtful_channels() {
-        bool const all = check_all_.exchange(false);
+    std::vector<std::string> doubtful_channels(bool all) {
         std::vector<std::string> doubtful;
         std::scoped_lock lock(mutex_);
         for (auto const& [channel, record] : channels_) {

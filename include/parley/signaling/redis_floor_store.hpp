@@ -89,6 +89,15 @@ inline std::optional<speaker> decode_speaker(redisReply const& value) {
     return who ? std::optional(std::move(*who)) : std::nullopt;
 }
 
+/// Which run of Redis it is, from its answer to `INFO`; empty when it does not say.
+inline std::string run_of(std::string_view info) {
+    constexpr std::string_view name = "run_id:";
+    auto const at = info.find(name);
+    if (at == info.npos) return {};
+    info.remove_prefix(at + name.size());
+    return std::string(info.substr(0, info.find_first_of("\r\n")));
+}
+
 /// The texts in an array.
 inline std::vector<std::string> texts_of(redisReply const& reply) {
     std::vector<std::string> all;
@@ -123,6 +132,8 @@ class redis_floor_store {
         auto begin = [self = core_, channel = std::move(channel), who = std::move(who),
                       published = detail::encode_event(event)](redis_line* line,
                                                                answer<floor_grant> const& done) {
+            if (std::chrono::steady_clock::now() < self->no_takes_before)
+                return done(errc::storage_unavailable);
             auto const value = detail::encode_speaker(who);
             self->change(line, script::take,
                          {self->key(channel, "speaker"), self->key(channel, "events")},
@@ -438,6 +449,8 @@ class redis_floor_store {
         std::array<std::string, detail::redis_scripts.size()> digests; // what Redis knows them by
         std::uint64_t connection = 0; // counts connections: the fence of redis_scripts.hpp
         bool entered = false;         // has been known to Redis before
+        std::string run;              // of Redis: another each time it is started
+        time_point no_takes_before{};
 
         std::map<std::string, std::map<std::string, std::uint64_t>>
             members; // and which join it was
@@ -473,6 +486,7 @@ class redis_floor_store {
     /// Makes itself known, and puts right what Redis knows of this server.
     static task<bool> enter(core_ptr self, redis_line& line) {
         if (!co_await load_scripts(self, line)) co_return false;
+        if (!co_await recognise(self, line)) co_return false;
         ++self->connection;
         redis_command lease{"SET", self->own_key("alive"), std::to_string(self->connection), "PX",
                             std::to_string(self->limits.server_lifetime.count())};
@@ -510,6 +524,21 @@ class redis_floor_store {
             if (!reply) co_return false;
             self->digests.at(i) = text_of(*reply);
         }
+        co_return true;
+    }
+
+    /// Whether it is the Redis that was known, which still has all floors.
+    static task<bool> recognise(core_ptr self, redis_line& line) {
+        redis_command command{"INFO", "server"};
+        auto const info = co_await line.ask(std::move(command)); // which may not be allowed
+        if (!info) co_return false;
+        auto const run = detail::run_of(text_of(*info));
+        if (!run.empty() && !self->run.empty() && run != self->run) {
+            self->no_takes_before = std::chrono::steady_clock::now() + self->limits.lifetime;
+            self->client->log("Redis was started anew: no floors are given for " +
+                              std::to_string(self->limits.lifetime.count()) + " ms");
+        }
+        if (!run.empty()) self->run = run;
         co_return true;
     }
 
