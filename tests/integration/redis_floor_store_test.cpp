@@ -193,10 +193,22 @@ BOOST_AUTO_TEST_CASE(names_may_be_anything) {
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_vanishes_is_cleaned_up_after) {
-    world w(short_leases());
+    auto options = short_leases();
+    options.lifetime = 3s;
+    world w(options);
     check_vanished(w);
     raw_redis raw(w.redis);
     BOOST_TEST(w.eventually([&] { return raw({"SCARD", "servers"}) == "1"; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_floor_is_its_holders_for_its_time_although_its_server_is_taken_for_dead) {
+    world w(short_leases());
+    joins(w, w.one, "c", "ada");
+    joins(w, w.two, "c", "bob");
+    BOOST_TEST(takes(w, w.two, "c", bob));
+    w.vanish_two(); // as far as the other can tell: bob may speak on
+    BOOST_TEST(w.eventually([&] { return w.told[0].departures.size() == 1u; }));
+    BOOST_TEST(!takes(w, w.one, "c", ada));
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_stops_leaves_nothing_behind) {

@@ -93,7 +93,7 @@ struct departure {
 ///   restored by the store itself.
 /// - `departed(callback)`: once, before the server starts. Called on any thread for each user that
 ///   the store has removed because its server is gone without a word, on one of the servers that
-///   are left, which then tells all (`publish`). Floors of theirs have been freed before.
+///   are left, which then tells all (`publish`). Floors of theirs are freed as well, or run out.
 /// - `failing()`: whether the store is out of reach, for what a health check says.
 /// - `run(context)`: background work (background.hpp), until the server has stopped; then lets go
 ///   of all that it keeps outside of this process for this server.

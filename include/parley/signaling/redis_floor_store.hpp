@@ -114,16 +114,21 @@ inline std::vector<std::string> texts_of(redisReply const& reply) {
 /// servers of their own.
 ///
 /// Each server has a lease (`server_lifetime`), which it renews (`beat`). Servers look after each
-/// other: whose lease has ended is removed, with its members and their floors. A server that finds
-/// its lease gone, or Redis empty, puts its members back (redis_scripts.hpp). Copies are of the
-/// same server.
+/// other: whose lease has ended is removed, with its members; their floors run out. A server that
+/// finds its lease gone, or Redis empty, puts its members back (redis_scripts.hpp). Copies are of
+/// the same server.
+///
+/// A Redis that was started anew may not know of all floors that are held, so a server that has
+/// known it before takes none in it for as long as a floor lasts (`lifetime`).
 class redis_floor_store {
   public:
     struct options {
         redis_client::options redis = {};
         std::chrono::milliseconds lifetime = floor_lifetime; ///< of a floor that is not refreshed
-        std::chrono::milliseconds server_lifetime = std::chrono::seconds(30); ///< of a lease
-        std::chrono::milliseconds beat = std::chrono::seconds(10); ///< between two renewals
+        std::chrono::milliseconds server_lifetime = std::chrono::seconds(20); ///< of a lease
+        /// Between two renewals; longer than `redis.max_backoff`, so that all who lost Redis
+        /// together are back before one of them takes the others for dead.
+        std::chrono::milliseconds beat = std::chrono::seconds(5);
     };
 
     explicit redis_floor_store(options o) : core_(std::make_shared<core>(std::move(o))) {}

@@ -151,10 +151,11 @@ end
 return dead
 )"},
     // reap: how many are in, and the users who were in on that server only; nothing if it lives.
-    // Whoever is gone has no floor.
+    // A floor of theirs runs out by itself: only then is its holder silent, if its server has lost
+    // nothing but Redis.
     {false, R"(
 if redis.call('EXISTS', KEYS[1]) == 1 then return {} end
-local elsewhere, here, gone, is_gone = {}, {}, {}, {}
+local elsewhere, here, gone = {}, {}, {}
 for _, member in ipairs(redis.call('SMEMBERS', KEYS[3])) do
   local colon = string.find(member, ':', 1, true) or 0
   local user = string.sub(member, colon + 1)
@@ -169,20 +170,11 @@ for _, user in ipairs(here) do
   if not elsewhere[user] then
     redis.call('SREM', KEYS[2], user)
     gone[#gone + 1] = user
-    is_gone[user] = true
   end
 end
 redis.call('SREM', KEYS[4], ARGV[2])
-if #gone > 0 then
-  local value = redis.call('GET', KEYS[5])
-  if value then
-    local read, who = pcall(cjson.decode, value)
-    if read and type(who) == 'table' and is_gone[who.userId] then
-      redis.call('DEL', KEYS[5])
-      value = false
-    end
-  end
-  if not value then redis.call('PUBLISH', KEYS[6], ARGV[3]) end
+if #gone > 0 and redis.call('EXISTS', KEYS[5]) == 0 then
+  redis.call('PUBLISH', KEYS[6], ARGV[3])
 end
 table.insert(gone, 1, redis.call('SCARD', KEYS[2]))
 return gone
