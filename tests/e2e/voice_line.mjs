@@ -59,11 +59,11 @@ export class VoiceLine {
   }
 
   /** The first message, from now or before, that is so; it is taken out. */
-  async #take(what, isIt) {
+  async #take(what, isIt, within) {
     for (;;) {
       const at = this.#messages.findIndex(isIt);
       if (at >= 0) return this.#messages.splice(at, 1)[0];
-      await soon(what, new Promise((settle) => this.#waiting.push(settle)));
+      await soon(what, new Promise((settle) => this.#waiting.push(settle)), within);
     }
   }
 
@@ -94,10 +94,11 @@ export class VoiceLine {
   }
 
   /** The data of the next message of this type that nobody asked for. */
-  async push(type) {
+  async push(type, within) {
     const { data } = await this.#take(
       type,
       (message) => message.type === type && message.id === undefined,
+      within,
     );
     return data;
   }
