@@ -53,7 +53,9 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
     if (!address) refuse("floors.redis: " + address.error().text());
     signaling::redis_floor_store::options options;
     options.redis.address = std::move(*address);
-    options.redis.log = [](std::string_view text) { log::warning("redis", {{"message", text}}); };
+    options.redis.log = [](std::string_view text) {
+        log::warning("redis", {{"message", text}, {"setting", "floors.redis"}});
+    };
     return any_floor_store(std::make_unique<signaling::redis_floor_store>(std::move(options)));
 }
 

@@ -193,10 +193,22 @@ BOOST_AUTO_TEST_CASE(names_may_be_anything) {
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_vanishes_is_cleaned_up_after) {
-    world w(short_leases());
+    auto options = short_leases();
+    options.lifetime = 3s;
+    world w(options);
     check_vanished(w);
     raw_redis raw(w.redis);
     BOOST_TEST(w.eventually([&] { return raw({"SCARD", "servers"}) == "1"; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_floor_is_its_holders_for_its_time_although_its_server_is_taken_for_dead) {
+    world w(short_leases());
+    joins(w, w.one, "c", "ada");
+    joins(w, w.two, "c", "bob");
+    BOOST_TEST(takes(w, w.two, "c", bob));
+    w.vanish_two(); // as far as the other can tell: bob may speak on
+    BOOST_TEST(w.eventually([&] { return w.told[0].departures.size() == 1u; }));
+    BOOST_TEST(!takes(w, w.one, "c", ada));
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_stops_leaves_nothing_behind) {
@@ -341,7 +353,8 @@ BOOST_AUTO_TEST_CASE(members_and_floors_are_put_back_when_redis_comes_back_empty
     BOOST_TEST(takes(w, w.two, "c", bob));
 
     auto const& log = w.a.logged;
-    BOOST_TEST_REQUIRE(log.size() >= 3u);
+    BOOST_TEST_REQUIRE(log.size() >= 4u);
+    BOOST_TEST(log[log.size() - 2].starts_with("Redis may have lost its memory: "));
     BOOST_TEST(log[0] == "Redis at " + w.redis.socket() + ", database 0 is connected");
     BOOST_TEST(
         log[1].starts_with("Redis at " + w.redis.socket() + ", database 0 is out of reach: "));

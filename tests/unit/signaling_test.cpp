@@ -7,7 +7,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -31,6 +34,28 @@ std::string speak_up(voice_user& user, std::string const& where) {
                                                {"channelId", where}});
     return std::string(producer.at("id").as_string());
 }
+
+/// What a client begins with that does all by itself.
+std::string upgrade_of(std::string const& user) {
+    return "GET /ws?token=" + voice_token(user) +
+           " HTTP/1.1\r\nHost: v\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+}
+
+/// A store with work in the background, as one on the network has.
+struct store_at_work : voice::memory_floor_store {
+    explicit store_at_work(std::shared_ptr<bool> w)
+        : memory_floor_store(options()), working(std::move(w)) {}
+
+    template <class Context>
+    parley::task<> run(Context& context) {
+        *working = true;
+        co_await context.wait_until(parley::no_deadline);
+        *working = false;
+    }
+
+    std::shared_ptr<bool> working;
+};
 
 } // namespace
 
@@ -91,10 +116,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_answers_no_ping_is_gone) {
     auto ada = world.connect(voice_token("ada"));
     ada.join("north");
     memory_peer mute(world, world[0].transport, "192.0.2.9"); // it reads nothing
-    mute.send_raw(
-        "GET /ws?token=" + voice_token("bob") +
-        " HTTP/1.1\r\nHost: v\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    mute.send_raw(upgrade_of("bob"));
     mute.send_raw(text_frame(R"({"type":"join-channel","data":{"channelId":"north"}})"));
     mute.send_raw(text_frame(R"({"type":"ptt-start","data":{"channelId":"north"}})"));
     BOOST_TEST(!ada.talk("north"));
@@ -315,10 +337,13 @@ BOOST_AUTO_TEST_CASE(a_stop_closes_everybody_with_1001_and_frees_the_floors) {
     ada.join("north");
     bob.join("north");
     BOOST_TEST(ada.talk("north"));
+    memory_peer mute(world, world[0].transport, "192.0.2.9"); // it reads nothing
+    mute.send_raw(upgrade_of("eve"));
     parley::asio::co_spawn(world.io, world[0].server.async_stop(10s), parley::asio::detached);
     world.settle();
     BOOST_TEST(ada.peer.closed_with().value_or(0) == 1001);
-    world.advance(2s);
+    BOOST_TEST(!bob.talk("north")); // not before everybody is closed
+    world.advance(10s);
     auto const news = bob.last_told("channel-state").at("data").as_object();
     BOOST_TEST(news.at("userId") == value("ada"));
     BOOST_TEST(bob.talk("north"));
@@ -340,6 +365,23 @@ BOOST_AUTO_TEST_CASE(members_are_told_when_their_media_are_gone) {
 // ---- §3: several servers on one store
 // ------------------------------------------------------------
 
+BOOST_AUTO_TEST_CASE(a_store_is_at_work_until_the_server_stops) {
+    memory_world world;
+    auto const working = std::make_shared<bool>(false);
+    using conversation_type = voice::conversation<store_at_work, voice::null_media>;
+    conversation_type silent({}, store_at_work(working), voice::null_media());
+    parley::basic_handshake_server<conversation_type, parley::memory_transport,
+                                   parley::unlimited_admission, parley::jwt_verifier>
+        server({}, std::move(silent), world.transport,
+               parley::jwt_verifier({.key = parley::secret(voice_secret)}));
+    BOOST_REQUIRE(server.start(world.io, {}));
+    world.advance(60s);
+    BOOST_TEST(*working);
+    parley::asio::co_spawn(world.io, server.async_stop(1s), parley::asio::detached);
+    world.advance(1s);
+    BOOST_TEST(!*working);
+}
+
 BOOST_AUTO_TEST_CASE(servers_serve_one_channel_together) {
     voice_world world(2);
     auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
@@ -351,6 +393,24 @@ BOOST_AUTO_TEST_CASE(servers_serve_one_channel_together) {
     BOOST_TEST(!bob.talk("north"));
     ada.peer.vanish();
     BOOST_TEST(bob.talk("north"));
+}
+
+BOOST_AUTO_TEST_CASE(whoever_has_the_floor_does_not_hear_what_was_before) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    BOOST_TEST(ada.talk("north"));
+    bob.last_told("speaker-changed");
+    ada.last_told("speaker-changed");
+    // Of one who had it before, and on a slower way than the answer that gave it to Ada.
+    std::optional<voice::speaker> const nobody;
+    voice::channel_event late{"north", {}, nobody, voice::speaker_changed("north", nobody, {})};
+    parley::asio::co_spawn(world.io, world[1].floors.publish(std::move(late)),
+                           parley::asio::detached);
+    world.settle();
+    BOOST_TEST(ada.last_told("speaker-changed").empty());
+    BOOST_TEST(!bob.last_told("speaker-changed").empty());
 }
 
 BOOST_AUTO_TEST_CASE(while_the_store_is_out_of_reach_nobody_is_given_a_floor) {

@@ -46,7 +46,7 @@ class redis_client : public std::enable_shared_from_this<redis_client> {
         std::size_t max_pending = 10'000; ///< commands that wait for answers
         /// Between two attempts to connect: at first, and at most; random, from half of it.
         std::chrono::milliseconds min_backoff = std::chrono::milliseconds(100);
-        std::chrono::milliseconds max_backoff = std::chrono::seconds(5);
+        std::chrono::milliseconds max_backoff = std::chrono::seconds(3);
         /// Told when the connection is lost and when it is back; on the client's own thread.
         std::function<void(std::string_view)> log = {};
     };

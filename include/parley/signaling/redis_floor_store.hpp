@@ -130,7 +130,9 @@ class redis_floor_store {
         redis_client::options redis = {};
         std::chrono::milliseconds lifetime = floor_lifetime; ///< of a floor that is not refreshed
         std::chrono::milliseconds server_lifetime = std::chrono::seconds(20); ///< of a lease
-        std::chrono::milliseconds beat = std::chrono::seconds(5); ///< between two renewals
+        /// Between two renewals; longer than `redis.max_backoff`, so that all who lost Redis
+        /// together are back before one of them takes the others for dead.
+        std::chrono::milliseconds beat = std::chrono::seconds(5);
     };
 
     explicit redis_floor_store(options o) : core_(std::make_shared<core>(std::move(o))) {}

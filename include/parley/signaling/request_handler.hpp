@@ -10,6 +10,8 @@
 #include <parley/signaling/hub.hpp>
 #include <parley/signaling/messages.hpp>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value_from.hpp>
 
@@ -171,6 +173,9 @@ class request_handler {
             co_await hub_.take_floor(self_, channel, wall_milliseconds(),
                                      session_.deadline_after(std::chrono::milliseconds{0}));
         if (won.granted) {
+            // What was told before, perhaps by another thread, is on its way: it goes out first.
+            auto const here = co_await asio::this_coro::executor;
+            co_await asio::post(here, use_task);
             boost::json::object answered{{"success", true},
                                          {"state", state_of(channel, won.holder)}};
             co_return answered;
