@@ -27,8 +27,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -521,8 +521,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     side_task exchanging_; // close frames
     side_task watching_;   // a peer in a queue
     websocket::stream<detail::observed_stream<stream_type>, false> ws_;
-    std::deque<received> inbox_;
-    std::deque<std::shared_ptr<std::string const>> outbox_;
+    // Lists: empty, as they are most of the time, they take no memory.
+    std::list<received> inbox_;
+    std::list<std::shared_ptr<std::string const>> outbox_;
     std::size_t waiting_out_ = 0;
     std::uint64_t enqueued_ = 0;
     std::uint64_t written_ = 0;
