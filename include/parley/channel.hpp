@@ -30,6 +30,7 @@
 #include <exception>
 #include <list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -230,7 +231,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         if (ec) co_return ec;
         upgraded_ = true;
         read_on();
-        if (limits_.ping_interval.count() > 0) spawn_heartbeat();
+        if (limits_.ping_interval.count() > 0) start_heartbeat();
         co_return error_code{};
     }
 
@@ -311,8 +312,6 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     }
 
   private:
-    using self_ptr = std::shared_ptr<channel>;
-
     /// Bytes that an idle connection has ready for a message.
     static constexpr std::size_t first_room = 128;
 
@@ -391,12 +390,31 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         read_on();
     }
 
-    void spawn_heartbeat() {
+    void start_heartbeat() {
         ws_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
             if (kind == websocket::frame_type::pong) ponged_ = true;
         });
         ping_timer_.emplace(transport_.make_timer(executor_));
-        asio::co_spawn(executor_, heartbeat_loop(this->shared_from_this()), asio::detached);
+        beat();
+    }
+
+    void beat() {
+        if (broken_ || read_ended_ || closing_) return;
+        // While the inbox is full nobody reads, so an answer cannot be expected.
+        bool const silent = !std::exchange(ponged_, false) && reading_.running;
+        if (silent || pinging_.running) return close_stream();
+        // Not waited for: a peer that does not read would hold the heartbeat itself up.
+        spawn(&channel::pinging_, send_ping());
+        ping_timer_->expires_at(now() + limits_.ping_interval);
+        ping_timer_->async_wait(
+            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
+                if (ec) return;
+                try {
+                    self->beat();
+                } catch (std::bad_alloc const&) {
+                    self->close_stream();
+                }
+            }));
     }
 
     // Reads ahead, so that pings are answered and a departure is noticed whatever the conversation
@@ -483,22 +501,6 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
             --end;
         return text.substr(0, end);
-    }
-
-    task<> heartbeat_loop(self_ptr) {
-        while (!broken_ && !read_ended_ && !closing_) {
-            // While the inbox is full nobody reads, so an answer cannot be expected.
-            bool const silent = !std::exchange(ponged_, false) && reading_.running;
-            if (silent || pinging_.running) {
-                close_stream();
-                break;
-            }
-            // Not waited for: a peer that does not read would hold the heartbeat itself up.
-            spawn(&channel::pinging_, send_ping());
-            ping_timer_->expires_at(now() + limits_.ping_interval);
-            auto [cancelled] = co_await ping_timer_->async_wait(asio::as_tuple(use_task));
-            if (cancelled) break;
-        }
     }
 
     task<> send_ping() { co_await ws_.async_ping({}, asio::as_tuple(use_task)); }
