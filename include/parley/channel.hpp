@@ -20,7 +20,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
@@ -28,9 +27,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
+#include <list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -216,7 +216,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     task<error_code> accept_upgrade(http_request const& request, std::string subprotocol) {
         ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
                                                        websocket::stream_base::none(), false});
-        ws_.read_message_max(0); // `read_message` counts itself: Beast would close the line at once
+        ws_.read_message_max(0); // `read_loop` counts itself: Beast would close the line at once
         ws_.text(true);
         ws_.auto_fragment(false); // one message, one frame, one write
         if (!subprotocol.empty()) {
@@ -231,7 +231,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         if (ec) co_return ec;
         upgraded_ = true;
         read_on();
-        if (limits_.ping_interval.count() > 0) spawn_heartbeat();
+        if (limits_.ping_interval.count() > 0) start_heartbeat();
         co_return error_code{};
     }
 
@@ -312,7 +312,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     }
 
   private:
-    using self_ptr = std::shared_ptr<channel>;
+    /// Bytes that an idle connection has ready for a message.
+    static constexpr std::size_t first_room = 128;
 
     /// What goes on beside the conversation, at most once at a time.
     struct side_task {
@@ -389,49 +390,60 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         read_on();
     }
 
-    void spawn_heartbeat() {
+    void start_heartbeat() {
         ws_.control_callback([this](websocket::frame_type kind, boost::beast::string_view) {
             if (kind == websocket::frame_type::pong) ponged_ = true;
         });
         ping_timer_.emplace(transport_.make_timer(executor_));
-        asio::co_spawn(executor_, heartbeat_loop(this->shared_from_this()), asio::detached);
+        beat();
+    }
+
+    void beat() {
+        if (broken_ || read_ended_ || closing_) return;
+        // While the inbox is full nobody reads, so an answer cannot be expected.
+        bool const silent = !std::exchange(ponged_, false) && reading_.running;
+        if (silent || pinging_.running) return close_stream();
+        // Not waited for: a peer that does not read would hold the heartbeat itself up.
+        spawn(&channel::pinging_, send_ping());
+        ping_timer_->expires_at(now() + limits_.ping_interval);
+        ping_timer_->async_wait(
+            asio::bind_executor(executor_, [self = this->shared_from_this()](error_code ec) {
+                if (ec) return;
+                try {
+                    self->beat();
+                } catch (std::bad_alloc const&) {
+                    self->close_stream();
+                }
+            }));
     }
 
     // Reads ahead, so that pings are answered and a departure is noticed whatever the conversation
     // is doing. Stops reading while the inbox is full: the peer's own flow control then holds it.
     task<> read_loop() {
-        boost::beast::flat_buffer buffer;
+        std::string text; // as much of a message as has come
         while (inbox_.size() < limits_.max_waiting_in) {
-            auto const status = co_await read_message(buffer);
-            if (status != receive_status::message) {
-                end_status_ = status;
+            auto const had = text.size();
+            auto const hint = ws_.read_size_hint(first_room); // then what is left of the frame
+            text.resize(had + std::min(hint, limits_.max_message + 1 - had));
+            auto const into = asio::buffer(text) + had;
+            auto [ec, n] = co_await ws_.async_read_some(into, asio::as_tuple(use_task));
+            text.resize(had + n);
+            if (ec || text.size() > limits_.max_message) {
+                // Of too big a one the peer has not been told yet: the conversation may have
+                // something to record first.
+                end_status_ = ec ? receive_status::peer_closed : receive_status::too_big;
                 read_ended_ = true;
                 written_alarm_.notify();
                 break;
             }
-            if (!closing_ && (receiving_ || !limits_.discard_unexpected)) keep(buffer);
-            buffer.clear();
-            buffer.shrink_to_fit();
+            if (ws_.is_message_done()) keep(std::exchange(text, {}));
         }
     }
 
-    // Reads one message, or as much of it as shows that it is too big. Then nothing has been said
-    // to the peer yet: the conversation may have something to record first.
-    task<receive_status> read_message(boost::beast::flat_buffer& buffer) {
-        do {
-            auto const room = limits_.max_message + 1 - buffer.size();
-            auto [ec, n] = co_await ws_.async_read_some(buffer, room, asio::as_tuple(use_task));
-            if (ec) co_return receive_status::peer_closed;
-            if (buffer.size() > limits_.max_message) co_return receive_status::too_big;
-        } while (!ws_.is_message_done());
-        co_return receive_status::message;
-    }
-
-    void keep(boost::beast::flat_buffer const& buffer) {
+    void keep(std::string text) {
+        if (closing_ || (limits_.discard_unexpected && !receiving_)) return;
         if (ws_.got_text()) {
-            inbox_.push_back(
-                {receive_status::message,
-                 std::string(static_cast<char const*>(buffer.data().data()), buffer.size())});
+            inbox_.push_back({receive_status::message, std::move(text)});
         } else {
             inbox_.push_back({receive_status::binary, {}});
         }
@@ -491,22 +503,6 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         return text.substr(0, end);
     }
 
-    task<> heartbeat_loop(self_ptr) {
-        while (!broken_ && !read_ended_ && !closing_) {
-            // While the inbox is full nobody reads, so an answer cannot be expected.
-            bool const silent = !std::exchange(ponged_, false) && reading_.running;
-            if (silent || pinging_.running) {
-                close_stream();
-                break;
-            }
-            // Not waited for: a peer that does not read would hold the heartbeat itself up.
-            spawn(&channel::pinging_, send_ping());
-            ping_timer_->expires_at(now() + limits_.ping_interval);
-            auto [cancelled] = co_await ping_timer_->async_wait(asio::as_tuple(use_task));
-            if (cancelled) break;
-        }
-    }
-
     task<> send_ping() { co_await ws_.async_ping({}, asio::as_tuple(use_task)); }
 
     std::shared_ptr<void const> home_; // destroyed last
@@ -527,8 +523,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     side_task exchanging_; // close frames
     side_task watching_;   // a peer in a queue
     websocket::stream<detail::observed_stream<stream_type>, false> ws_;
-    std::deque<received> inbox_;
-    std::deque<std::shared_ptr<std::string const>> outbox_;
+    // Lists: empty, as they are most of the time, they take no memory.
+    std::list<received> inbox_;
+    std::list<std::shared_ptr<std::string const>> outbox_;
     std::size_t waiting_out_ = 0;
     std::uint64_t enqueued_ = 0;
     std::uint64_t written_ = 0;

@@ -255,6 +255,12 @@ struct basic_handshake_server<Conversation, Policies...>::core
     using place_type = detail::address_counts::place;
     using identity_result = result<identified<identity_type<Conversation>>, http_response>;
 
+    /// A peer that has been let in: all that is kept of its request while the session lasts.
+    struct admitted {
+        typename policies_type::admission_type::ticket place;
+        identity_type<Conversation> who;
+    };
+
     template <class... Given>
     core(server_options o, Conversation c, std::tuple<Given...> given)
         : options(std::move(o)), conversation(std::move(c)), policies(std::move(given)) {
@@ -448,9 +454,11 @@ struct basic_handshake_server<Conversation, Policies...>::core
 
     task<> serve(core_ptr, channel_ptr line, place_type) {
         try {
-            bool const upgraded = co_await serve_requests(line);
+            auto peer = co_await serve_requests(line);
+            if (peer) co_await converse(line, peer->who);
             // A WebSocket's close has been answered, or has been waited for.
-            bool const more = !upgraded || line->stream().available() != 0;
+            bool const more = !peer || line->stream().available() != 0;
+            peer.reset(); // the place is free, however long the goodbye takes
             if (!line->broken()) co_await say_goodbye(*line, more);
         } catch (...) {
             log_failure(*line, "connection");
@@ -460,21 +468,21 @@ struct basic_handshake_server<Conversation, Policies...>::core
         forget(*line);
     }
 
-    /// True when the connection has been a WebSocket.
-    task<bool> serve_requests(channel_ptr line) {
+    /// Until the connection is a WebSocket; nothing when it ends without.
+    task<std::optional<admitted>> serve_requests(channel_ptr line) {
         line->arm(after(options.head_timeout));
-        if (co_await line->stream().handshake()) co_return false;
+        if (co_await line->stream().handshake()) co_return std::nullopt;
         buffer_type buffer(options.max_head + options.max_body);
         for (std::size_t served = 1;; ++served) {
             auto request = co_await read_request(*line, buffer);
-            if (!request) co_return false;
+            if (!request) co_return std::nullopt;
             if (websocket::is_upgrade(*request)) {
                 bool const spoke_early = buffer.size() != 0;
                 buffer = buffer_type();
                 co_return co_await serve_upgrade(line, std::move(*request), spoke_early);
             }
             if (served == options.max_requests) request->keep_alive(false);
-            if (!co_await serve_route(*line, *request)) co_return false;
+            if (!co_await serve_route(*line, *request)) co_return std::nullopt;
             line->arm(after(options.head_timeout));
         }
     }
@@ -611,10 +619,10 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_return !ec && keep;
     }
 
-    /// Answers as the last thing of this connection. Always false.
-    task<bool> refuse(channel_type& line, http_request request, http_response response) {
+    /// Answers as the last thing of this connection.
+    task<> refuse(channel_type& line, http_request request, http_response response) {
         request.keep_alive(false);
-        co_return co_await respond(line, request, std::move(response));
+        co_await respond(line, request, std::move(response));
     }
 
     /// Ends the stream. \param more the peer may be sending: what was said to it last is to arrive
@@ -627,35 +635,31 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_await line.stream().linger();
     }
 
-    /// From a request to upgrade to the close frame; false when there is no upgrade.
-    task<bool> serve_upgrade(channel_ptr line, http_request request, bool spoke_early) {
+    /// From a request to upgrade to the 101; nothing when the peer is not let in, or has gone.
+    task<std::optional<admitted>> serve_upgrade(channel_ptr line, http_request request,
+                                                bool spoke_early) {
         if (auto refusal = fault_of(request, spoke_early)) {
-            co_return co_await refuse(*line, std::move(request), std::move(*refusal));
+            co_await refuse(*line, std::move(request), std::move(*refusal));
+            co_return std::nullopt;
         }
         auto who = co_await identify(*line, request);
-        if (!who) co_return co_await refuse(*line, std::move(request), std::move(who.error()));
-
+        if (!who) {
+            co_await refuse(*line, std::move(request), std::move(who.error()));
+            co_return std::nullopt;
+        }
         auto ticket = std::optional(policies.admission.enter(
             {line->peer_address(), policies.transport.now(), bell_of(line)}));
         if (ticket->state() == admission_state::queued) co_await wait_for_turn(*line, *ticket);
-        if (line->departed()) co_return false;
-        if (line->spoke()) {
-            ticket.reset();
-            co_return co_await refuse(*line, std::move(request), spoke_too_early());
-        }
-        if (line->stopping() || ticket->state() != admission_state::admitted) {
-            auto later = make_error_response(http::status::service_unavailable,
-                                             line->stopping() ? "shutting down" : "busy");
-            later.set(http::field::retry_after, std::to_string(ticket->retry_after().count()));
+        if (line->departed()) co_return std::nullopt;
+        if (auto refusal = refusal_at_the_door(*line, *ticket)) {
             ticket.reset(); // the place is free, however long the peer takes to read this
-            co_return co_await refuse(*line, std::move(request), std::move(later));
+            co_await refuse(*line, std::move(request), std::move(*refusal));
+            co_return std::nullopt;
         }
-        if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) co_return false;
-        request = http_request(); // it may have been kept for hours
-        auto const end = co_await converse(line, std::move(who->identity));
-        co_await line->close(end);
-        sessions.end_session(line.get());
-        co_return true;
+        if (co_await line->accept_upgrade(request, std::move(who->subprotocol))) {
+            co_return std::nullopt;
+        }
+        co_return admitted{*std::move(ticket), std::move(who->identity)};
     }
 
     std::optional<http_response> fault_of(http_request const& request, bool spoke_early) const {
@@ -674,6 +678,17 @@ struct basic_handshake_server<Conversation, Policies...>::core
     static http_response spoke_too_early() {
         return make_error_response(http::status::bad_request,
                                    "data before the upgrade was answered");
+    }
+
+    template <class Ticket>
+    static std::optional<http_response> refusal_at_the_door(channel_type const& line,
+                                                            Ticket const& ticket) {
+        if (line.spoke()) return spoke_too_early();
+        if (!line.stopping() && ticket.state() == admission_state::admitted) return std::nullopt;
+        auto later = make_error_response(http::status::service_unavailable,
+                                         line.stopping() ? "shutting down" : "busy");
+        later.set(http::field::retry_after, std::to_string(ticket.retry_after().count()));
+        return later;
     }
 
     task<identity_result> identify(channel_type& line, http_request const& request) {
@@ -707,19 +722,23 @@ struct basic_handshake_server<Conversation, Policies...>::core
         co_await line.stop_watching();
     }
 
-    task<close_reason> converse(channel_ptr line, identity_type<Conversation> who) {
+    /// From the 101 to the close frame.
+    task<> converse(channel_ptr line, identity_type<Conversation> const& who) {
         static_assert(offers_call_operator());
         close_reason end(close_code::internal_error, "internal error");
-        session_type session(policies, sessions, line, std::move(who));
-        try {
-            end = co_await conversation(session);
-        } catch (...) {
-            log_failure(*line, "session " + session.id());
+        {
+            session_type session(policies, sessions, line, who);
+            try {
+                end = co_await conversation(session);
+            } catch (...) {
+                log_failure(*line, "session " + session.id());
+            }
         }
         sessions.update_session(line.get(), [](session_info& info) {
             if (info.status == session_status::active) info.status = session_status::terminated;
         });
-        co_return end;
+        co_await line->close(std::move(end));
+        sessions.end_session(line.get());
     }
 
     static constexpr bool offers_call_operator() {

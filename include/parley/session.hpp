@@ -69,10 +69,11 @@ class session {
     using policies_type = Policies;
     using channel_type = channel<typename Policies::transport_type>;
 
+    /// \param who outlives this session.
     session(Policies& policies, registry<channel_type>& sessions,
-            std::shared_ptr<channel_type> line, Identity who)
-        : policies_(policies), sessions_(sessions), channel_(std::move(line)),
-          identity_(std::move(who)), id_(random_uuid()) {
+            std::shared_ptr<channel_type> line, Identity const& who)
+        : policies_(policies), sessions_(sessions), channel_(std::move(line)), identity_(who),
+          id_(random_uuid()) {
         sessions_.begin_session(channel_.get(), {id_, {}, {}, wall_time()});
     }
 
@@ -179,7 +180,7 @@ class session {
     Policies& policies_;
     registry<channel_type>& sessions_;
     std::shared_ptr<channel_type> channel_;
-    Identity identity_;
+    Identity const& identity_;
     std::string id_;
 };
 

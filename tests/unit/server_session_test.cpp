@@ -210,6 +210,18 @@ BOOST_AUTO_TEST_CASE(messages_go_to_and_fro) {
     BOOST_TEST(world.server.connections() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_message_may_come_in_frames_of_any_length) {
+    test_server world;
+    raw_peer peer(world);
+    for (std::size_t const length : {0, 1, 127, 128, 129, 256, 1'500, 5'000}) {
+        std::string const beginning(length, 'x');
+        std::string const end(length + 1, 'y');
+        peer.send_raw(client_frame(0x01, beginning) + client_frame(0x89, "ping") +
+                      client_frame(0x80, end));
+        BOOST_TEST(peer.frames().back().payload == beginning + end);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_message_over_the_limit_ends_the_session_with_1009) {
     test_server world(with({.max_message = 100}));
     memory_peer whole(world, "/ws", loopback);

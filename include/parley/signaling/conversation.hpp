@@ -38,7 +38,7 @@ template <floor_store Store, media_server Media>
 class conversation {
   public:
     using hub_type = hub<Store, Media>;
-    using identity = participant;
+    using identity = connection_ptr; ///< with `who`, and without a session yet
 
     struct options {
         hub_options channels = {};
@@ -71,13 +71,14 @@ class conversation {
         if (!claims) co_return unauthorized("the token is not valid, or not any more");
         auto who = read_claims(*claims);
         if (!who) co_return unauthorized("the token's claim " + who.error().path + " is none");
-        co_return identified<identity>{*std::move(who), std::move(offered.subprotocol)};
+        auto self = std::make_shared<connection>();
+        self->who = *std::move(who);
+        co_return identified<identity>{std::move(self), std::move(offered.subprotocol)};
     }
 
     template <class Session>
     task<close_reason> operator()(Session& session) {
-        auto const self = std::make_shared<connection>();
-        self->who = session.identity();
+        auto const& self = session.identity();
         self->id = self->who.userId + ':' + session.id();
         self->send = [handle = session.handle()](auto const& text) { handle.send(text); };
         session.describe(self->who.userId, self->who.eventId.value_or(""));
@@ -89,7 +90,19 @@ class conversation {
         auto const leave = [hub = hub_, self](void*) { hub->remove(self); };
         std::unique_ptr<void, decltype(leave)> const membership(self.get(), leave);
         co_await session.send_text(channel_list(self->who));
-        co_return co_await converse(session, self);
+        request_handler<hub_type, Session> handler(*hub_, session, self);
+        for (;;) {
+            auto const next = co_await session.receive_text(no_deadline);
+            std::string reply;
+            if (next.status == receive_status::message) {
+                reply = co_await answer_to(next.text, handler);
+            } else if (next.status == receive_status::binary) {
+                reply = failure_text({}, "expected a text frame, found binary");
+            } else {
+                co_return end_of(next.status, session);
+            }
+            if (!reply.empty()) co_await session.send_text(std::move(reply));
+        }
     }
 
     /// Floors, departures, the store and the media server. At the stop, when all connections have
@@ -132,31 +145,19 @@ class conversation {
         return boost::json::serialize(message);
     }
 
+    /// How to close when no message will come.
     template <class Session>
-    task<close_reason> converse(Session& session, connection_ptr self) {
-        request_handler<hub_type, Session> handler(*hub_, session, std::move(self));
-        for (;;) {
-            auto const next = co_await session.receive_text(no_deadline);
-            std::string reply;
-            switch (next.status) {
-            case receive_status::message:
-                reply = co_await answer_to(next.text, handler);
-                break;
-            case receive_status::binary:
-                reply = failure_text({}, "expected a text frame, found binary");
-                break;
-            case receive_status::too_big:
-                co_return close_reason(parley::close_code::too_big, "message too big");
-            case receive_status::stopping:
-                hub_->stop();
-                co_return close_reason(parley::close_code::going_away, "shutting down");
-            case receive_status::closing:
-                co_return session.close_requested().value();
-            case receive_status::timed_out:
-            case receive_status::peer_closed:
-                co_return close_reason();
-            }
-            if (!reply.empty()) co_await session.send_text(std::move(reply));
+    close_reason end_of(receive_status status, Session const& session) const {
+        switch (status) {
+        case receive_status::too_big:
+            return close_reason(parley::close_code::too_big, "message too big");
+        case receive_status::stopping:
+            hub_->stop();
+            return close_reason(parley::close_code::going_away, "shutting down");
+        case receive_status::closing:
+            return session.close_requested().value();
+        default:
+            return close_reason();
         }
     }
 
