@@ -314,6 +314,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
   private:
     /// Bytes that an idle connection has ready for a message.
     static constexpr std::size_t first_room = 128;
+    static constexpr std::size_t next_room = 2048;
 
     /// What goes on beside the conversation, at most once at a time.
     struct side_task {
@@ -423,8 +424,11 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         std::string text; // as much of a message as has come
         while (inbox_.size() < limits_.max_waiting_in) {
             auto const had = text.size();
-            auto const hint = ws_.read_size_hint(first_room); // then what is left of the frame
-            text.resize(had + std::min(hint, limits_.max_message + 1 - had));
+            // What is left of the frame, once its size is known; but no more than has come already,
+            // or a little: a peer that only promises much takes none.
+            auto const room = std::min({ws_.read_size_hint(first_room), std::max(had, next_room),
+                                        limits_.max_message + 1 - had});
+            text.resize(had + room);
             auto const into = asio::buffer(text) + had;
             auto [ec, n] = co_await ws_.async_read_some(into, asio::as_tuple(use_task));
             text.resize(had + n);
