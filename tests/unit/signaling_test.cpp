@@ -21,11 +21,20 @@ object channel(std::string const& id) {
     return {{"channelId", id}};
 }
 
+/// A new transport of a user; returns its id.
+std::string transport_of(voice_user& user, std::string const& where, std::string const& direction) {
+    auto const made =
+        user.get("create-transport", {{"channelId", where}, {"direction", direction}});
+    return std::string(made.at("id").as_string());
+}
+
+object consumption(std::string const& where, std::string const& producer) {
+    return {{"channelId", where}, {"producerId", producer}, {"rtpCapabilities", object()}};
+}
+
 /// A transport, and with it a producer, of a user in a channel; returns the producer.
 std::string speak_up(voice_user& user, std::string const& where) {
-    auto const transport =
-        user.get("create-transport", {{"channelId", where}, {"direction", "send"}});
-    auto const producer = user.get("produce", {{"transportId", transport.at("id")},
+    auto const producer = user.get("produce", {{"transportId", transport_of(user, where, "send")},
                                                {"kind", "audio"},
                                                {"rtpParameters", object()},
                                                {"channelId", where}});
@@ -208,6 +217,25 @@ BOOST_AUTO_TEST_CASE(limits_are_named) {
                "the channel is full: 2 users are allowed");
     bob.peer.vanish();
     eve.join("north");
+}
+
+BOOST_AUTO_TEST_CASE(a_client_may_hear_the_same_producers_again_and_again) {
+    voice_world world;
+    auto bob = world.connect(voice_token("bob"));
+    bob.join("north");
+    transport_of(bob, "north", "recv");
+    std::vector<voice_user> speakers;
+    std::vector<std::string> producers;
+    for (auto const* name : {"ada", "eve", "joe"}) {
+        speakers.push_back(world.connect(voice_token(name)));
+        speakers.back().join("north");
+        producers.push_back(speak_up(speakers.back(), "north"));
+    }
+    for (int i = 0; i < 100; ++i) {
+        for (auto const& producer : producers)
+            BOOST_REQUIRE(bob.refused("consume", consumption("north", producer)) == "");
+    }
+    BOOST_TEST(world[0].media.counts().consumers == 3U);
 }
 
 // ---- Floors

@@ -27,7 +27,6 @@ struct media_ledger {
     std::map<std::string, media_direction> transports;
     std::optional<std::string> producer;
     std::string producer_transport;
-    std::size_t consumers = 0;
 
     /// The first transport in that direction, if there is one.
     [[nodiscard]] std::optional<std::string> transport(media_direction direction) const {

@@ -27,8 +27,7 @@ namespace parley::signaling {
 /// The `data` of an answer, or why there is none.
 using answer = result<boost::json::object, refusal>;
 
-inline constexpr std::size_t max_transports = 4;  ///< of a connection in a channel
-inline constexpr std::size_t max_consumers = 200; ///< of a connection in a channel
+inline constexpr std::size_t max_transports = 4; ///< of a connection in a channel
 
 /// Used on the connection's executor.
 template <class Hub, class Session>
@@ -141,22 +140,14 @@ class request_handler {
     task<answer> operator()(requests::consume request) {
         auto const& channel = request.channelId;
         std::optional<std::string> transport;
-        std::size_t has = 0;
-        auto const look = [&](media_ledger const& mine) {
+        auto const look = [&transport](media_ledger const& mine) {
             transport = mine.transport(media_direction::recv);
-            has = mine.consumers;
         };
         if (!hub_.with_media(*self_, channel, look)) co_return outside(channel);
         if (!transport) co_return refusal{"create a transport of direction recv first"};
-        if (has >= max_consumers) {
-            co_return refusal{"a connection may have " + std::to_string(max_consumers) +
-                              " consumers in a channel"};
-        }
         auto made =
             co_await hub_.media.consume(*transport, request.producerId, request.rtpCapabilities);
         if (!made) co_return refusal{made.error().message};
-        auto const count = [](media_ledger& mine) { ++mine.consumers; };
-        hub_.with_media(*self_, channel, count);
         boost::json::object answered{{"id", made->id},
                                      {"producerId", made->producerId},
                                      {"kind", made->kind},
