@@ -365,6 +365,44 @@ BOOST_AUTO_TEST_CASE(members_are_told_when_their_media_are_gone) {
     speak_up(ada, "north"); // anew
 }
 
+BOOST_AUTO_TEST_CASE(a_client_hears_on_the_newest_of_its_transports) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto const producer = speak_up(ada, "north");
+    for (int i = 0; i < 3; ++i) { // ids are in no order
+        auto bob = world.connect(voice_token("bob"));
+        bob.join("north");
+        auto const old = transport_of(bob, "north", "recv");
+        auto const current = transport_of(bob, "north", "recv");
+        transport_of(bob, "north", "send");
+        bob.get("consume", consumption("north", producer));
+        world[0].media.close_transport(old);
+        BOOST_TEST(world[0].media.counts().consumers == 1U);
+        world[0].media.close_transport(current);
+        BOOST_TEST(world[0].media.counts().consumers == 0U);
+        bob.peer.vanish();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_before_it_is_answered_is_an_error) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto& media = world[0].media;
+    media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "recv"}});
+    media.restart();
+    media.let_go();
+    world.settle();
+    auto const refused = ada.answer(asked);
+    BOOST_TEST(refused.at("error") == value("the transport has been lost: create it again"));
+    BOOST_TEST(ada.refused("consume", consumption("north", "any")) ==
+               "create a transport of direction recv first");
+    transport_of(ada, "north", "recv");
+}
+
 // ---- §3: several servers on one store
 // ------------------------------------------------------------
 

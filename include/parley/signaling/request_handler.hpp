@@ -91,8 +91,12 @@ class request_handler {
         }
         auto const& channel = request.channelId;
         std::size_t has = 0;
-        auto const count = [&has](media_ledger const& mine) { has = mine.transports.size(); };
-        if (!hub_.with_media(*self_, channel, count)) co_return outside(channel);
+        std::uint64_t serial = 0;
+        auto const look = [&](media_ledger const& mine) {
+            has = mine.transports.size();
+            serial = mine.serial;
+        };
+        if (!hub_.with_media(*self_, channel, look)) co_return outside(channel);
         if (has >= max_transports) {
             co_return refusal{"a connection may have " + std::to_string(max_transports) +
                               " transports in a channel"};
@@ -100,10 +104,20 @@ class request_handler {
         auto const direction = sends ? media_direction::send : media_direction::recv;
         auto made = co_await hub_.media.create_transport(channel, direction);
         if (!made) co_return refusal{made.error().message};
-        auto const keep = [&](media_ledger& mine) { mine.transports.emplace(made->id, direction); };
+        bool kept = false;
+        auto const keep = [&](media_ledger& mine) {
+            kept = mine.serial == serial;
+            if (!kept) return;
+            mine.transports.emplace(made->id, direction);
+            if (!sends) mine.receiver = made->id;
+        };
         if (!hub_.with_media(*self_, channel, keep)) {
             hub_.media.close_transport(made->id);
             co_return outside(channel);
+        }
+        if (!kept) {
+            hub_.media.close_transport(made->id);
+            co_return refusal{"the transport has been lost: create it again"};
         }
         boost::json::object answered{{"id", made->id},
                                      {"iceParameters", std::move(made->iceParameters)},
@@ -140,9 +154,7 @@ class request_handler {
     task<answer> operator()(requests::consume request) {
         auto const& channel = request.channelId;
         std::optional<std::string> transport;
-        auto const look = [&transport](media_ledger const& mine) {
-            transport = mine.transport(media_direction::recv);
-        };
+        auto const look = [&](media_ledger const& mine) { transport = mine.receiver; };
         if (!hub_.with_media(*self_, channel, look)) co_return outside(channel);
         if (!transport) co_return refusal{"create a transport of direction recv first"};
         auto made =
