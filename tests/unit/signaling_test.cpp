@@ -403,6 +403,88 @@ BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_before_it_is_answered_is_an_error)
     transport_of(ada, "north", "recv");
 }
 
+// ---- A media server that is slow ----------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(whoever_waits_for_the_media_server_can_use_the_floor_meanwhile) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    bob.join("north");
+    world[0].media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "send"}});
+    BOOST_TEST(ada.talk("north"));
+    ada.hush("north");
+    BOOST_TEST(bob.talk("north"));
+    BOOST_TEST(ada.answer(asked).empty());
+    world[0].media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(asked).contains("data"));
+}
+
+BOOST_AUTO_TEST_CASE(requests_for_the_media_server_are_done_in_order) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto const transport = transport_of(ada, "north", "send");
+    auto& media = world[0].media;
+    media.hold();
+    auto const connecting =
+        ada.begin("connect-transport", {{"transportId", transport}, {"dtlsParameters", object()}});
+    auto const producing = ada.begin("produce", {{"transportId", transport},
+                                                 {"kind", "audio"},
+                                                 {"rtpParameters", object()},
+                                                 {"channelId", "north"}});
+    std::vector<std::string> more;
+    for (int i = 0; i < 30; ++i) // more than may wait
+        more.push_back(ada.begin("get-router-capabilities", channel("north")));
+    BOOST_TEST(media.counts().producers == 0U); // before the transport is connected
+    media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(connecting).contains("data"));
+    BOOST_TEST(ada.answer(producing).contains("data"));
+    for (auto const& one : more)
+        BOOST_TEST(ada.answer(one).contains("data"));
+    BOOST_TEST(media.counts().producers == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_user_who_vanishes_while_the_media_server_works_leaves_nothing) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    ada.join("south");
+    bob.join("south");
+    BOOST_TEST(ada.talk("south"));
+    world[0].media.hold();
+    for (auto const* where : {"north", "south", "south"}) {
+        ada.begin("create-transport", {{"channelId", where}, {"direction", "send"}});
+    }
+    ada.peer.vanish();
+    BOOST_TEST(bob.talk("south")); // at once
+    world[0].media.let_go();
+    world.settle();
+    parley::signaling::media_counts const left{.routers = 0};
+    BOOST_TEST((world[0].media.counts() == left));
+    BOOST_TEST(world[0].server.connections() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_channel_that_is_left_while_the_media_server_works_keeps_nothing) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    world[0].media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "send"}});
+    ada.get("leave-channel", channel("north"));
+    auto const joining = ada.begin("join-channel", channel("north"));
+    world[0].media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(asked).contains("error"));
+    BOOST_TEST(ada.answer(joining).contains("data"));
+    BOOST_TEST(world[0].media.counts().transports == 0U);
+    speak_up(ada, "north");
+}
+
 // ---- §3: several servers on one store
 // ------------------------------------------------------------
 

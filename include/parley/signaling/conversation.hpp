@@ -13,12 +13,15 @@
 #include <parley/signaling/participant.hpp>
 #include <parley/signaling/request_handler.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/experimental/channel.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -86,10 +89,17 @@ class conversation {
             co_return close_reason(close_code::policy_violation, "too many connections");
         }
         // However this ends, what the connection has is cleared up.
-        auto const leave = [hub = hub_, self](void*) { hub->remove(self); };
-        std::unique_ptr<void, decltype(leave)> const membership(self.get(), leave);
+        std::shared_ptr<void> membership(self.get(),
+                                         [hub = hub_, self](void*) { hub->remove(self); });
         co_await session.send_text(channel_list(self->who));
-        co_return co_await converse(session, self);
+        using namespace asio::experimental::awaitable_operators;
+        request_handler<hub_type, Session> handler(*hub_, session, self);
+        lane media(session.get_executor());
+        std::exception_ptr failure;
+        auto const end = co_await (converse(session, handler, media, membership) &&
+                                   serve_media(session, handler, media, *self, failure));
+        if (failure) std::rethrow_exception(failure);
+        co_return end;
     }
 
     /// Floors, departures, the store and the media server. At the stop, when all connections have
@@ -132,15 +142,42 @@ class conversation {
         return boost::json::serialize(message);
     }
 
-    template <class Session>
-    task<close_reason> converse(Session& session, connection_ptr self) {
-        request_handler<hub_type, Session> handler(*hub_, session, std::move(self));
+    /// A request that could be read.
+    struct incoming {
+        std::string type;
+        boost::json::value id; ///< null: none
+        boost::json::value data;
+    };
+
+    /// Requests that wait for the media server, which may be slow: they are done one after the
+    /// other beside what else the client asks for.
+    struct lane {
+        static constexpr std::size_t most = 8;
+
+        explicit lane(executor on) : requests(std::move(on), most) {}
+
+        asio::experimental::channel<executor, void(error_code, incoming)> requests;
+        std::size_t count = 0; ///< the one that is being done among them
+        bool over = false;
+    };
+
+    /// Reads on while the media server works, so that a floor is let go of, and a client that
+    /// leaves is cleared up after, without a wait for it. Returns how to close.
+    template <class Session, class Handler>
+    task<close_reason> converse(Session& session, Handler& handler, lane& media,
+                                std::shared_ptr<void>& membership) {
+        auto const finish = [&membership](lane* all) {
+            membership.reset();
+            all->over = true;
+            all->requests.close();
+        };
+        std::unique_ptr<lane, decltype(finish)> const ending(&media, finish);
         for (;;) {
-            auto const next = co_await session.receive_text(no_deadline);
+            auto next = co_await session.receive_text(no_deadline);
             std::string reply;
             switch (next.status) {
             case receive_status::message:
-                reply = co_await answer_to(next.text, handler);
+                reply = co_await take(next.text, session, handler, media);
                 break;
             case receive_status::binary:
                 reply = failure_text({}, "expected a text frame, found binary");
@@ -159,30 +196,78 @@ class conversation {
         }
     }
 
-    /// Empty when nobody waits for an answer.
-    template <class Handler>
-    static task<std::string> answer_to(std::string_view text, Handler& handler) {
+    /// Answers a message, or leaves it to `serve_media`; empty when nothing is to be said yet.
+    template <class Session, class Handler>
+    static task<std::string> take(std::string_view text, Session& session, Handler& handler,
+                                  lane& media) {
+        auto request = read(text);
+        if (!request) co_return std::move(request.error().message);
+        bool const is_media = asks_media_server(request->type);
+        bool const is_join = request->type == requests::join_channel::type;
+        // What was asked of a channel before it is joined, is done before.
+        std::size_t const most = is_media ? lane::most - 1 : is_join ? 0 : lane::most;
+        auto const has_room = [&media, most] { return media.count <= most; };
+        if (!co_await session.wait_unless_ended(has_room)) co_return std::string();
+        if (!is_media) co_return co_await answer_to(*std::move(request), handler);
+        ++media.count;
+        media.requests.try_send(error_code(), *std::move(request));
+        co_return std::string();
+    }
+
+    /// Does one request after the other. An exception, which only a bug throws, ends the
+    /// conversation and is kept in `failure`: two that end each other would hide the cause.
+    template <class Session, class Handler>
+    static task<> serve_media(Session& session, Handler& handler, lane& media,
+                              connection const& self, std::exception_ptr& failure) {
+        try {
+            for (;;) {
+                auto [ec, request] =
+                    co_await media.requests.async_receive(asio::as_tuple(use_task));
+                if (ec || media.over) co_return;
+                auto reply = co_await answer_to(std::move(request), handler);
+                --media.count;
+                session.notify();
+                if (reply.empty()) continue;
+                // Not waited for: others may be waiting for what they send.
+                self.send(std::make_shared<std::string const>(std::move(reply)));
+            }
+        } catch (...) {
+            failure = std::current_exception();
+            session.handle().close({parley::close_code::internal_error, "internal error"});
+        }
+    }
+
+    /// A request, or what to answer to what is none.
+    static result<incoming, refusal> read(std::string_view text) {
         auto const message = json::parse(text);
-        if (!message) co_return failure_text({}, "not JSON: " + message.error().text());
+        if (!message) return refusal{failure_text({}, "not JSON: " + message.error().text())};
         auto const type = type_of(*message);
-        auto const* id = message->is_object() ? message->as_object().if_contains("id") : nullptr;
+        auto const* members = message->if_object();
+        auto const* id = members != nullptr ? members->if_contains("id") : nullptr;
         bool const has_id = id != nullptr && !id->is_null();
         if (has_id && (!id->is_string() || id->as_string().size() > max_id)) {
-            co_return failure_text({}, "id: expected a string of at most " +
-                                           std::to_string(max_id) + " bytes, found " +
-                                           json::describe(*id));
+            return refusal{failure_text({}, "id: expected a string of at most " +
+                                                std::to_string(max_id) + " bytes, found " +
+                                                json::describe(*id))};
         }
-        boost::json::value const key = has_id ? *id : boost::json::value();
-        if (!type) co_return failure_text(key, type.error().text());
-        auto const* given = message->as_object().if_contains("data");
+        auto key = has_id ? *id : boost::json::value();
+        if (!type) return refusal{failure_text(std::move(key), type.error().text())};
+        auto const* given = members->if_contains("data");
         boost::json::value data = boost::json::object();
-        if (given && !given->is_null()) data = *given;
-        auto outcome = co_await handler.handle(std::string(*type), std::move(data));
-        if (!outcome) co_return failure_text(key, outcome.error().message);
-        bool const is_ping = *type == requests::ping::type;
+        if (given != nullptr && !given->is_null()) data = *given;
+        return incoming{std::string(*type), std::move(key), std::move(data)};
+    }
+
+    /// Empty when nobody waits for an answer.
+    template <class Handler>
+    static task<std::string> answer_to(incoming request, Handler& handler) {
+        auto outcome = co_await handler.handle(request.type, std::move(request.data));
+        if (!outcome) co_return failure_text(request.id, outcome.error().message);
+        bool const is_ping = request.type == requests::ping::type;
+        bool const has_id = !request.id.is_null();
         if (!has_id && !is_ping) co_return std::string();
-        boost::json::object reply{{"type", is_ping ? std::string_view("pong") : *type}};
-        if (has_id) reply["id"] = key;
+        boost::json::object reply{{"type", is_ping ? std::string("pong") : request.type}};
+        if (has_id) reply["id"] = std::move(request.id);
         if (!is_ping) reply["data"] = *std::move(outcome);
         co_return boost::json::serialize(reply);
     }

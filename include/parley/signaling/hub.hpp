@@ -203,6 +203,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     bool with_media(connection& one, std::string const& channel, Change change) {
         std::scoped_lock lock(mutex_);
         auto const found = one.channels.find(channel);
+        if (!channels_.contains(channel)) media.close_channel(channel); // made after all have left
         if (found == one.channels.end() || !channels_.contains(channel)) return false;
         change(found->second);
         return true;

@@ -2,8 +2,7 @@
 #pragma once
 
 /// \file
-/// What each request of voice signalling does (voice signalling specification, §2): one at a time,
-/// on one connection.
+/// What each request of voice signalling does (voice signalling specification, §2).
 
 #include <parley/detail/ecmascript_json.hpp>
 #include <parley/router.hpp>
@@ -13,6 +12,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value_from.hpp>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +30,16 @@ using answer = result<boost::json::object, refusal>;
 
 inline constexpr std::size_t max_transports = 4; ///< of a connection in a channel
 
-/// Used on the connection's executor.
+/// Does a request of that type wait for the media server?
+inline bool asks_media_server(std::string_view type) {
+    constexpr std::array all{requests::get_router_capabilities::type,
+                             requests::create_transport::type, requests::connect_transport::type,
+                             requests::produce::type, requests::consume::type};
+    return std::ranges::find(all, type) != all.end();
+}
+
+/// Used on the connection's executor, for at most one request to the media server and one other at
+/// once.
 template <class Hub, class Session>
 class request_handler {
   public:
