@@ -445,6 +445,20 @@ BOOST_AUTO_TEST_CASE(a_worker_that_answers_nothing_and_ignores_signals_is_killed
     BOOST_TEST(workers.pids().empty());
 }
 
+BOOST_AUTO_TEST_CASE(one_deadline_bounds_the_waits_for_a_worker_and_for_its_answer) {
+    impostor const worker(
+        R"(sleep 1; printf '\040\000\000\000{"targetId":1,"event":"running"}' >&4)"
+        "\nexec sleep 1000");
+    auto options = worker.options();
+    options.worker.request_timeout = 1500ms;
+    options.worker.start_timeout = 10s;
+    media_server_world world(options);
+    auto const begun = std::chrono::steady_clock::now();
+    auto const failed = world.run(world.media.create_transport("a", media_direction::send));
+    BOOST_TEST(failed.error().message == "the media server could not create a transport");
+    BOOST_TEST((std::chrono::steady_clock::now() - begun < 2200ms)); // not 2.5 s
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_talks_nonsense_is_killed) {
     impostor const worker(R"(printf '\377\377\377\377' >&4)"
                           "\nexec sleep 1000");

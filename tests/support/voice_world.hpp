@@ -70,11 +70,16 @@ class voice_user {
         peer.upgrade("/ws?token=" + token);
     }
 
-    /// Sends a request, and returns its answer; what else has come is kept.
-    boost::json::object ask(std::string const& type, boost::json::object const& data = {}) {
-        auto const id = std::to_string(++last_id_);
+    /// Sends a request; returns its id.
+    std::string begin(std::string const& type, boost::json::object const& data = {}) {
+        auto id = std::to_string(++last_id_);
         peer.send(boost::json::serialize(
             boost::json::object{{"type", type}, {"id", id}, {"data", data}}));
+        return id;
+    }
+
+    /// The answer to a request, empty while there is none; what else has come is kept.
+    boost::json::object answer(std::string const& id) {
         collect();
         for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
             auto const* its = it->if_contains("id");
@@ -84,6 +89,11 @@ class voice_user {
             return answer;
         }
         return {};
+    }
+
+    /// Sends a request, and returns its answer.
+    boost::json::object ask(std::string const& type, boost::json::object const& data = {}) {
+        return answer(begin(type, data));
     }
 
     /// The `data` of a request's answer; fails when it is an error.

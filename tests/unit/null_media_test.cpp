@@ -132,6 +132,24 @@ BOOST_AUTO_TEST_CASE(a_transport_has_a_bounded_number_of_producers) {
     BOOST_TEST(media.counts().producers == 8U);
 }
 
+BOOST_AUTO_TEST_CASE(a_transport_has_a_bounded_number_of_consumers_at_once) {
+    auto const receiving = transport("a", media_direction::recv);
+    std::vector<std::string> producers;
+    while (producers.size() < 201) {
+        auto const sending = transport("a", media_direction::send);
+        for (int i = 0; i < 8; ++i)
+            producers.push_back(produce(sending));
+    }
+    for (std::size_t i = 0; i < 200; ++i)
+        BOOST_REQUIRE(consume(receiving, producers[i]).has_value());
+    BOOST_TEST(consume(receiving, producers[200]).error().message ==
+               "a transport has at most 200 consumers");
+    BOOST_TEST(consume(receiving, producers[0]).has_value()); // once more, in place of the first
+    media.close_producer(producers[0]);
+    BOOST_TEST(consume(receiving, producers[200]).has_value());
+    BOOST_TEST(media.counts().consumers == 200U);
+}
+
 BOOST_AUTO_TEST_CASE(it_fails_when_a_test_says_so) {
     auto const sending = transport("a", media_direction::send);
     media.refuse(media_failure{"no"});

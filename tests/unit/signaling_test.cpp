@@ -24,11 +24,20 @@ object channel(std::string const& id) {
     return {{"channelId", id}};
 }
 
+/// A new transport of a user; returns its id.
+std::string transport_of(voice_user& user, std::string const& where, std::string const& direction) {
+    auto const made =
+        user.get("create-transport", {{"channelId", where}, {"direction", direction}});
+    return std::string(made.at("id").as_string());
+}
+
+object consumption(std::string const& where, std::string const& producer) {
+    return {{"channelId", where}, {"producerId", producer}, {"rtpCapabilities", object()}};
+}
+
 /// A transport, and with it a producer, of a user in a channel; returns the producer.
 std::string speak_up(voice_user& user, std::string const& where) {
-    auto const transport =
-        user.get("create-transport", {{"channelId", where}, {"direction", "send"}});
-    auto const producer = user.get("produce", {{"transportId", transport.at("id")},
+    auto const producer = user.get("produce", {{"transportId", transport_of(user, where, "send")},
                                                {"kind", "audio"},
                                                {"rtpParameters", object()},
                                                {"channelId", where}});
@@ -232,6 +241,25 @@ BOOST_AUTO_TEST_CASE(limits_are_named) {
     eve.join("north");
 }
 
+BOOST_AUTO_TEST_CASE(a_client_may_hear_the_same_producers_again_and_again) {
+    voice_world world;
+    auto bob = world.connect(voice_token("bob"));
+    bob.join("north");
+    transport_of(bob, "north", "recv");
+    std::vector<voice_user> speakers;
+    std::vector<std::string> producers;
+    for (auto const* name : {"ada", "eve", "joe"}) {
+        speakers.push_back(world.connect(voice_token(name)));
+        speakers.back().join("north");
+        producers.push_back(speak_up(speakers.back(), "north"));
+    }
+    for (int i = 0; i < 100; ++i) {
+        for (auto const& producer : producers)
+            BOOST_REQUIRE(bob.refused("consume", consumption("north", producer)) == "");
+    }
+    BOOST_TEST(world[0].media.counts().consumers == 3U);
+}
+
 // ---- Floors
 // --------------------------------------------------------------------------------------
 
@@ -360,6 +388,133 @@ BOOST_AUTO_TEST_CASE(members_are_told_when_their_media_are_gone) {
     BOOST_TEST(news.at("action") == value("media-restarted"));
     BOOST_TEST(news.at("userCount") == value(1));
     speak_up(ada, "north"); // anew
+}
+
+BOOST_AUTO_TEST_CASE(a_client_hears_on_the_newest_of_its_transports) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto const producer = speak_up(ada, "north");
+    for (int i = 0; i < 3; ++i) { // ids are in no order
+        auto bob = world.connect(voice_token("bob"));
+        bob.join("north");
+        auto const old = transport_of(bob, "north", "recv");
+        auto const current = transport_of(bob, "north", "recv");
+        transport_of(bob, "north", "send");
+        bob.get("consume", consumption("north", producer));
+        world[0].media.close_transport(old);
+        BOOST_TEST(world[0].media.counts().consumers == 1U);
+        world[0].media.close_transport(current);
+        BOOST_TEST(world[0].media.counts().consumers == 0U);
+        bob.peer.vanish();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_before_it_is_answered_is_an_error) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto& media = world[0].media;
+    media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "recv"}});
+    media.restart();
+    media.let_go();
+    world.settle();
+    auto const refused = ada.answer(asked);
+    BOOST_TEST(refused.at("error") == value("the transport has been lost: create it again"));
+    BOOST_TEST(ada.refused("consume", consumption("north", "any")) ==
+               "create a transport of direction recv first");
+    transport_of(ada, "north", "recv");
+}
+
+// ---- A media server that is slow ----------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(whoever_waits_for_the_media_server_can_use_the_floor_meanwhile) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    bob.join("north");
+    world[0].media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "send"}});
+    BOOST_TEST(ada.talk("north"));
+    ada.hush("north");
+    BOOST_TEST(bob.talk("north"));
+    BOOST_TEST(ada.answer(asked).empty());
+    world[0].media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(asked).contains("data"));
+}
+
+BOOST_AUTO_TEST_CASE(requests_for_the_media_server_are_done_in_order) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    auto const transport = transport_of(ada, "north", "send");
+    auto& media = world[0].media;
+    media.hold();
+    auto const connecting =
+        ada.begin("connect-transport", {{"transportId", transport}, {"dtlsParameters", object()}});
+    auto const producing = ada.begin("produce", {{"transportId", transport},
+                                                 {"kind", "audio"},
+                                                 {"rtpParameters", object()},
+                                                 {"channelId", "north"}});
+    std::vector<std::string> more;
+    for (int i = 0; i < 40; ++i)
+        more.push_back(ada.begin("get-router-capabilities", channel("north")));
+    BOOST_TEST(media.counts().producers == 0U); // before the transport is connected
+    media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(connecting).contains("data"));
+    BOOST_TEST(ada.answer(producing).contains("data"));
+    int answered = 0; // more than may wait have been asked for
+    for (auto const& one : more) {
+        auto const got = ada.answer(one);
+        answered += got.contains("data") ? 1 : 0;
+        if (got.contains("error"))
+            BOOST_TEST(got.at("error") ==
+                       value("at most 32 requests may wait for the media server"));
+    }
+    BOOST_TEST(answered == 31); // behind the one that was being done
+    BOOST_TEST(media.counts().producers == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_user_who_vanishes_while_the_media_server_works_leaves_nothing) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"));
+    ada.join("north");
+    ada.join("south");
+    bob.join("south");
+    BOOST_TEST(ada.talk("south"));
+    world[0].media.hold();
+    for (auto const* where : {"north", "south", "south"}) {
+        ada.begin("create-transport", {{"channelId", where}, {"direction", "send"}});
+    }
+    ada.peer.vanish();
+    BOOST_TEST(bob.talk("south")); // at once
+    world[0].media.let_go();
+    world.settle();
+    parley::signaling::media_counts const left{.routers = 0};
+    BOOST_TEST((world[0].media.counts() == left));
+    BOOST_TEST(world[0].server.connections() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_channel_that_is_left_while_the_media_server_works_keeps_nothing) {
+    voice_world world;
+    auto ada = world.connect(voice_token("ada"));
+    ada.join("north");
+    world[0].media.hold();
+    auto const asked =
+        ada.begin("create-transport", {{"channelId", "north"}, {"direction", "send"}});
+    ada.get("leave-channel", channel("north"));
+    auto const joining = ada.begin("join-channel", channel("north"));
+    world[0].media.let_go();
+    world.settle();
+    BOOST_TEST(ada.answer(asked).contains("error"));
+    BOOST_TEST(ada.answer(joining).contains("data"));
+    BOOST_TEST(world[0].media.counts().transports == 0U);
+    speak_up(ada, "north");
 }
 
 // ---- §3: several servers on one store

@@ -270,8 +270,10 @@ class channel_table {
     template <class Change>
     bool with_media(connection& one, std::string const& channel, Change change) {
         std::scoped_lock lock(mutex_);
+        bool const is_open = channels_.contains(channel);
+        if (!is_open) media_.close_channel(channel); // made after all have left
         auto const found = one.channels.find(channel);
-        if (found == one.channels.end() || !channels_.contains(channel)) return false;
+        if (found == one.channels.end() || !is_open) return false;
         change(found->second);
         return true;
     }

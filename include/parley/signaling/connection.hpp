@@ -9,6 +9,7 @@
 #include <parley/signaling/media.hpp>
 #include <parley/signaling/participant.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,17 +24,18 @@ namespace parley::signaling {
 
 /// What a connection has on the media server for one channel.
 struct media_ledger {
+    /// No other's, so that whoever makes something meanwhile notices that all it had is gone: when
+    /// the channel was left and joined again, and when the media server has lost it.
+    std::uint64_t serial = next_serial();
     std::map<std::string, media_direction> transports;
+    std::optional<std::string> receiver; ///< the newest transport to receive on
     std::optional<std::string> producer;
     std::string producer_transport;
-    std::size_t consumers = 0;
 
-    /// The first transport in that direction, if there is one.
-    [[nodiscard]] std::optional<std::string> transport(media_direction direction) const {
-        for (auto const& [id, its_direction] : transports) {
-            if (its_direction == direction) return id;
-        }
-        return std::nullopt;
+  private:
+    static std::uint64_t next_serial() {
+        static std::atomic<std::uint64_t> last = 0;
+        return ++last;
     }
 };
 

@@ -9,7 +9,9 @@
 #include <parley/detail/exception_text.hpp>
 #include <parley/random.hpp>
 #include <parley/session.hpp>
+#include <parley/signaling/answering.hpp>
 #include <parley/signaling/hub.hpp>
+#include <parley/signaling/media_requests.hpp>
 #include <parley/signaling/participant.hpp>
 #include <parley/signaling/request_handler.hpp>
 
@@ -91,11 +93,12 @@ class conversation {
         std::unique_ptr<void, decltype(leave)> const membership(self.get(), leave);
         co_await session.send_text(channel_list(self->who));
         request_handler<hub_type, Session> handler(*hub_, session, self);
+        std::shared_ptr<lane> media; // once it is asked for
         for (;;) {
             auto const next = co_await session.receive_text(no_deadline);
             std::string reply;
             if (next.status == receive_status::message) {
-                reply = co_await answer_to(next.text, handler);
+                reply = co_await take(next.text, session, handler, media);
             } else if (next.status == receive_status::binary) {
                 reply = failure_text({}, "expected a text frame, found binary");
             } else {
@@ -117,6 +120,8 @@ class conversation {
     }
 
   private:
+    using lane = media_lane<hub_type>;
+
     static http_response unauthorized(std::string_view why) {
         return make_error_response(http::status::unauthorized, why);
     }
@@ -137,14 +142,6 @@ class conversation {
                            {"globalRole", json::encode(nullable<std::string>{who.globalRole})}});
     }
 
-    /// \param id of the request; null when it has none.
-    static std::string failure_text(boost::json::value id, std::string_view why) {
-        boost::json::object message{{"type", "error"}};
-        if (!id.is_null()) message["id"] = std::move(id);
-        message["error"] = why;
-        return boost::json::serialize(message);
-    }
-
     /// How to close when no message will come.
     template <class Session>
     close_reason end_of(receive_status status, Session const& session) const {
@@ -161,32 +158,19 @@ class conversation {
         }
     }
 
-    /// Empty when nobody waits for an answer.
-    template <class Handler>
-    static task<std::string> answer_to(std::string_view text, Handler& handler) {
-        auto const message = json::parse(text);
-        if (!message) co_return failure_text({}, "not JSON: " + message.error().text());
-        auto const type = type_of(*message);
-        auto const* id = message->is_object() ? message->as_object().if_contains("id") : nullptr;
-        bool const has_id = id != nullptr && !id->is_null();
-        if (has_id && (!id->is_string() || id->as_string().size() > max_id)) {
-            co_return failure_text({}, "id: expected a string of at most " +
-                                           std::to_string(max_id) + " bytes, found " +
-                                           json::describe(*id));
-        }
-        boost::json::value const key = has_id ? *id : boost::json::value();
-        if (!type) co_return failure_text(key, type.error().text());
-        auto const* given = message->as_object().if_contains("data");
-        boost::json::value data = boost::json::object();
-        if (given && !given->is_null()) data = *given;
-        auto outcome = co_await handler.handle(std::string(*type), std::move(data));
-        if (!outcome) co_return failure_text(key, outcome.error().message);
-        bool const is_ping = *type == requests::ping::type;
-        if (!has_id && !is_ping) co_return std::string();
-        boost::json::object reply{{"type", is_ping ? std::string_view("pong") : *type}};
-        if (has_id) reply["id"] = key;
-        if (!is_ping) reply["data"] = *std::move(outcome);
-        co_return boost::json::serialize(reply);
+    /// Answers a message, or leaves it to the lane; empty when nothing is to be said yet.
+    template <class Session, class Handler>
+    task<std::string> take(std::string_view text, Session& session, Handler& handler,
+                           std::shared_ptr<lane>& media) {
+        auto asked = read_request(text);
+        if (!asked) co_return std::move(asked.error().message);
+        if (!lane::takes(asked->type)) co_return co_await answer_to(*std::move(asked), handler);
+        if (!media)
+            media = std::make_shared<lane>(session.get_executor(), hub_, session.identity());
+        auto const id = asked->id;
+        if (media->add(*std::move(asked))) co_return std::string();
+        co_return failure_text(id, "at most " + std::to_string(lane::most) +
+                                       " requests may wait for the media server");
     }
 
     // ---- Background -----------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class media_registry {
   public:
     /// More producers have no use for a person with one voice.
     static constexpr std::size_t max_producers = 8;
+    static constexpr std::size_t max_consumers = 200; ///< on a transport
 
     struct producer {
         std::string transport; ///< its id
@@ -116,6 +117,11 @@ class media_registry {
         auto* source = find_producer(of);
         if (source == nullptr || source->channel != carrier->channel)
             return unknown("producerId", "a producer of the transport's channel", of);
+        bool const replaces = carrier->consumers.contains(of);
+        if (!replaces && carrier->consumers.size() >= max_consumers) {
+            return media_failure{"a transport has at most " + std::to_string(max_consumers) +
+                                 " consumers"};
+        }
         return consumption{carrier, source};
     }
 

@@ -4,6 +4,7 @@
 /// \file
 /// A media server without media: for signalling alone, and for its tests.
 
+#include <parley/detail/completion.hpp>
 #include <parley/random.hpp>
 #include <parley/signaling/media.hpp>
 #include <parley/signaling/media_registry.hpp>
@@ -37,57 +38,21 @@ class null_media {
 
     task<media_result<transport_parameters>> create_transport(std::string channel,
                                                               media_direction direction) {
-        auto const lock = lock_state();
-        if (state_->refusal) co_return *state_->refusal;
-        auto id = random_uuid();
-        state_->registry.add_transport(channel, id, direction);
-        boost::json::object ice{
-            {"usernameFragment", random_uuid()}, {"password", random_uuid()}, {"iceLite", true}};
-        boost::json::object const candidate{
-            {"foundation", "udpcandidate"}, {"ip", "127.0.0.1"}, {"port", 40000},
-            {"priority", 1076558079},       {"protocol", "udp"}, {"type", "host"}};
-        std::string fingerprint = "00";
-        for (int i = 1; i < 32; ++i)
-            fingerprint += ":00";
-        boost::json::object const hash{{"algorithm", "sha-256"}, {"value", fingerprint}};
-        boost::json::object dtls{{"role", "auto"}, {"fingerprints", boost::json::array(1, hash)}};
-        co_return transport_parameters{std::move(id), std::move(ice),
-                                       boost::json::array(1, candidate), std::move(dtls)};
+        return answered(make_transport(channel, direction));
     }
 
     task<media_result<void>> connect_transport(std::string transport, boost::json::value) {
-        auto const lock = lock_state();
-        if (state_->refusal) co_return *state_->refusal;
-        auto const found = state_->registry.connecting(transport);
-        if (!found) co_return found.error();
-        co_return media_result<void>();
+        return answered(connect(transport));
     }
 
     task<media_result<std::string>> produce(std::string transport, std::string kind,
                                             boost::json::value) {
-        auto const lock = lock_state();
-        if (state_->refusal) co_return *state_->refusal;
-        auto const id = random_uuid();
-        auto const made = state_->registry.add_producer(transport, id, kind);
-        if (!made) co_return made.error();
-        co_return media_result<std::string>(boost::system::in_place_value, id);
+        return answered(make_producer(transport, kind));
     }
 
     task<media_result<consumer_parameters>> consume(std::string transport, std::string producer,
                                                     boost::json::value) {
-        auto const lock = lock_state();
-        if (state_->refusal) co_return *state_->refusal;
-        auto const id = random_uuid();
-        auto const fits = state_->registry.consuming(transport, producer);
-        if (!fits) co_return fits.error();
-        state_->registry.add_consumer(transport, producer, id);
-        boost::json::object const encoding{{"ssrc", 123456789}};
-        boost::json::object rtp{{"mid", "0"},
-                                {"codecs", opus("payloadType")},
-                                {"headerExtensions", boost::json::array()},
-                                {"encodings", boost::json::array(1, encoding)},
-                                {"rtcp", {{"cname", "null"}, {"reducedSize", true}}}};
-        co_return consumer_parameters{id, std::move(producer), "audio", std::move(rtp)};
+        return answered(make_consumer(transport, producer));
     }
 
     void pause(std::string const& producer) { set_paused(producer, true); }
@@ -109,8 +74,7 @@ class null_media {
         lock_state()->restarted = std::move(callback);
     }
 
-    // ---- For tests
-    // -------------------------------------------------------------------------------
+    // ---- For tests ------------------------------------------------------------------------------
 
     [[nodiscard]] media_counts counts() const { return lock_state()->registry.counts(); }
 
@@ -123,6 +87,16 @@ class null_media {
 
     /// From now on everything that can fail does, or nothing.
     void refuse(std::optional<media_failure> why) { lock_state()->refusal = std::move(why); }
+
+    /// From now on what is asked for is done, but answered only after `let_go`: as by a media
+    /// server that is slow. Those who wait must all be let go. One thread only.
+    void hold() { lock_state()->held.emplace(); }
+
+    void let_go() {
+        auto waiting = std::exchange(lock_state()->held, std::nullopt);
+        for (auto& one : *waiting)
+            one(true);
+    }
 
     /// As when a worker dies: nothing is left, and whoever must know is told.
     void restart() {
@@ -145,7 +119,73 @@ class null_media {
         media_registry<> registry;
         std::optional<media_failure> refusal;
         std::function<void(std::vector<std::string> const&)> restarted;
+        std::optional<std::vector<parley::detail::completion<bool>>> held; // whose answers
     };
+
+    /// What is answered, unless answers are held back.
+    template <class R>
+    task<R> answered(R outcome) {
+        bool const held = lock_state()->held.has_value();
+        auto wait = [state = state_](parley::detail::completion<bool> done) {
+            locked_state(*state)->held->push_back(std::move(done));
+        };
+        if (held) co_await parley::detail::await_completion<bool>(std::move(wait));
+        co_return outcome;
+    }
+
+    media_result<transport_parameters> make_transport(std::string const& channel,
+                                                      media_direction direction) {
+        auto const lock = lock_state();
+        if (state_->refusal) return *state_->refusal;
+        auto id = random_uuid();
+        state_->registry.add_transport(channel, id, direction);
+        boost::json::object ice{
+            {"usernameFragment", random_uuid()}, {"password", random_uuid()}, {"iceLite", true}};
+        boost::json::object const candidate{
+            {"foundation", "udpcandidate"}, {"ip", "127.0.0.1"}, {"port", 40000},
+            {"priority", 1076558079},       {"protocol", "udp"}, {"type", "host"}};
+        std::string fingerprint = "00";
+        for (int i = 1; i < 32; ++i)
+            fingerprint += ":00";
+        boost::json::object const hash{{"algorithm", "sha-256"}, {"value", fingerprint}};
+        boost::json::object dtls{{"role", "auto"}, {"fingerprints", boost::json::array(1, hash)}};
+        return transport_parameters{std::move(id), std::move(ice), boost::json::array(1, candidate),
+                                    std::move(dtls)};
+    }
+
+    media_result<void> connect(std::string const& transport) {
+        auto const lock = lock_state();
+        if (state_->refusal) return *state_->refusal;
+        auto const found = state_->registry.connecting(transport);
+        if (!found) return found.error();
+        return media_result<void>();
+    }
+
+    media_result<std::string> make_producer(std::string const& transport, std::string const& kind) {
+        auto const lock = lock_state();
+        if (state_->refusal) return *state_->refusal;
+        auto const id = random_uuid();
+        auto const made = state_->registry.add_producer(transport, id, kind);
+        if (!made) return made.error();
+        return media_result<std::string>(boost::system::in_place_value, id);
+    }
+
+    media_result<consumer_parameters> make_consumer(std::string const& transport,
+                                                    std::string const& producer) {
+        auto const lock = lock_state();
+        if (state_->refusal) return *state_->refusal;
+        auto const id = random_uuid();
+        auto const fits = state_->registry.consuming(transport, producer);
+        if (!fits) return fits.error();
+        state_->registry.add_consumer(transport, producer, id);
+        boost::json::object const encoding{{"ssrc", 123456789}};
+        boost::json::object rtp{{"mid", "0"},
+                                {"codecs", opus("payloadType")},
+                                {"headerExtensions", boost::json::array()},
+                                {"encodings", boost::json::array(1, encoding)},
+                                {"rtcp", {{"cname", "null"}, {"reducedSize", true}}}};
+        return consumer_parameters{id, producer, "audio", std::move(rtp)};
+    }
 
     /// The state, for as long as this lives. Never held across a suspension.
     class locked_state {

@@ -2,11 +2,10 @@
 #pragma once
 
 /// \file
-/// What each request of voice signalling does (voice signalling specification, §2): one at a time,
-/// on one connection.
+/// What each request of voice signalling does (voice signalling specification, §2).
 
-#include <parley/detail/ecmascript_json.hpp>
 #include <parley/router.hpp>
+#include <parley/signaling/answering.hpp>
 #include <parley/signaling/hub.hpp>
 #include <parley/signaling/messages.hpp>
 
@@ -26,19 +25,12 @@
 
 namespace parley::signaling {
 
-/// The `data` of an answer, or why there is none.
-using answer = result<boost::json::object, refusal>;
-
-inline constexpr std::size_t max_transports = 4;  ///< of a connection in a channel
-inline constexpr std::size_t max_consumers = 200; ///< of a connection in a channel
-
-/// Used on the connection's executor.
+/// All but what waits for the media server (media_requests.hpp). Used on the connection's executor,
+/// for one request at a time.
 template <class Hub, class Session>
 class request_handler {
   public:
     using routes = router<task<answer>, requests::join_channel, requests::leave_channel,
-                          requests::get_router_capabilities, requests::create_transport,
-                          requests::connect_transport, requests::produce, requests::consume,
                           requests::ptt_start, requests::ptt_stop, requests::ping>;
 
     request_handler(Hub& all, Session& session, connection_ptr self)
@@ -73,102 +65,14 @@ class request_handler {
     }
 
     task<answer> operator()(requests::leave_channel request) {
-        if (!co_await hub_.leave(self_, request.channelId)) co_return outside(request.channelId);
+        if (!co_await hub_.leave(self_, request.channelId)) co_return not_joined(request.channelId);
         boost::json::object answered{{"channelId", request.channelId}, {"success", true}};
-        co_return answered;
-    }
-
-    task<answer> operator()(requests::get_router_capabilities request) {
-        if (!hub_.is_in(*self_, request.channelId)) co_return outside(request.channelId);
-        auto capabilities = co_await hub_.media.capabilities(request.channelId);
-        if (!capabilities) co_return refusal{capabilities.error().message};
-        boost::json::object answered{{"routerRtpCapabilities", *std::move(capabilities)}};
-        co_return answered;
-    }
-
-    task<answer> operator()(requests::create_transport request) {
-        bool const sends = request.direction == "send";
-        if (!sends && request.direction != "recv") {
-            co_return refusal{"direction: expected send or recv, found " +
-                              quoted(request.direction)};
-        }
-        auto const& channel = request.channelId;
-        std::size_t has = 0;
-        auto const count = [&has](media_ledger const& mine) { has = mine.transports.size(); };
-        if (!hub_.with_media(*self_, channel, count)) co_return outside(channel);
-        if (has >= max_transports) {
-            co_return refusal{"a connection may have " + std::to_string(max_transports) +
-                              " transports in a channel"};
-        }
-        auto const direction = sends ? media_direction::send : media_direction::recv;
-        auto made = co_await hub_.media.create_transport(channel, direction);
-        if (!made) co_return refusal{made.error().message};
-        auto const keep = [&](media_ledger& mine) { mine.transports.emplace(made->id, direction); };
-        if (!hub_.with_media(*self_, channel, keep)) {
-            hub_.media.close_transport(made->id);
-            co_return outside(channel);
-        }
-        boost::json::object answered{{"id", made->id},
-                                     {"iceParameters", std::move(made->iceParameters)},
-                                     {"iceCandidates", std::move(made->iceCandidates)},
-                                     {"dtlsParameters", std::move(made->dtlsParameters)}};
-        co_return answered;
-    }
-
-    task<answer> operator()(requests::connect_transport request) {
-        if (!hub_.channel_of(*self_, request.transportId)) {
-            co_return not_own("transport", request.transportId);
-        }
-        auto const done =
-            co_await hub_.media.connect_transport(request.transportId, request.dtlsParameters);
-        if (!done) co_return refusal{done.error().message};
-        co_return success();
-    }
-
-    task<answer> operator()(requests::produce request) {
-        auto const channel = hub_.channel_of(*self_, request.transportId);
-        if (!channel || *channel != request.channelId) {
-            co_return not_own("transport", request.transportId);
-        }
-        auto producer =
-            co_await hub_.media.produce(request.transportId, request.kind, request.rtpParameters);
-        if (!producer) co_return refusal{producer.error().message};
-        if (!co_await hub_.add_producer(self_, *channel, request.transportId, *producer)) {
-            co_return refusal{"the transport has been closed"};
-        }
-        boost::json::object answered{{"id", *producer}};
-        co_return answered;
-    }
-
-    task<answer> operator()(requests::consume request) {
-        auto const& channel = request.channelId;
-        std::optional<std::string> transport;
-        std::size_t has = 0;
-        auto const look = [&](media_ledger const& mine) {
-            transport = mine.transport(media_direction::recv);
-            has = mine.consumers;
-        };
-        if (!hub_.with_media(*self_, channel, look)) co_return outside(channel);
-        if (!transport) co_return refusal{"create a transport of direction recv first"};
-        if (has >= max_consumers) {
-            co_return refusal{"a connection may have " + std::to_string(max_consumers) +
-                              " consumers in a channel"};
-        }
-        auto made =
-            co_await hub_.media.consume(*transport, request.producerId, request.rtpCapabilities);
-        if (!made) co_return refusal{made.error().message};
-        auto const count = [](media_ledger& mine) { ++mine.consumers; };
-        hub_.with_media(*self_, channel, count);
-        boost::json::object answered{{"id", made->id},
-                                     {"producerId", made->producerId},
-                                     {"kind", made->kind},
-                                     {"rtpParameters", std::move(made->rtpParameters)}};
         co_return answered;
     }
 
     task<answer> operator()(requests::ptt_start request) {
         auto const& channel = request.channelId;
-        if (!hub_.is_in(*self_, channel)) co_return outside(channel);
+        if (!hub_.is_in(*self_, channel)) co_return not_joined(channel);
         auto const won =
             co_await hub_.take_floor(self_, channel, wall_milliseconds(),
                                      session_.deadline_after(std::chrono::milliseconds{0}));
@@ -188,7 +92,7 @@ class request_handler {
 
     task<answer> operator()(requests::ptt_stop request) {
         auto const& channel = request.channelId;
-        if (!hub_.is_in(*self_, channel)) co_return outside(channel);
+        if (!hub_.is_in(*self_, channel)) co_return not_joined(channel);
         auto const holder = co_await hub_.release_floor(self_, channel);
         boost::json::object answered{{"success", true}, {"state", state_of(channel, holder)}};
         co_return answered;
@@ -196,27 +100,9 @@ class request_handler {
 
     task<answer> operator()(requests::ping) { co_return boost::json::object(); }
 
-    task<answer> operator()(unroutable why) {
-        if (why.what) co_return refusal{why.what->text()};
-        co_return refusal{"unknown type " + quoted(why.name)};
-    }
+    task<answer> operator()(unroutable why) { co_return refused(why); }
 
   private:
-    static std::string quoted(std::string_view text) {
-        return parley::detail::quote_for_report(text);
-    }
-
-    static boost::json::object success() { return {{"success", true}}; }
-
-    static refusal outside(std::string_view channel) {
-        return {"join the channel first: " + quoted(channel) + " is not one of yours"};
-    }
-
-    /// Whether it is somebody else's is not said.
-    static refusal not_own(std::string_view what, std::string_view id) {
-        return {"there is no " + std::string(what) + " " + quoted(id) + " of yours"};
-    }
-
     static void name_speaker(boost::json::object& data, std::optional<speaker> const& who) {
         data["currentSpeaker"] = nullptr;
         data["currentSpeakerName"] = nullptr;

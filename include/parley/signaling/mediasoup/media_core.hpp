@@ -80,7 +80,8 @@ class media_core : public std::enable_shared_from_this<media_core> {
                                                               media_direction direction) {
         auto const id = random_uuid();
         registry_.add_transport(channel, id, direction);
-        auto const worker = co_await worker_for(id);
+        auto const deadline = std::chrono::steady_clock::now() + options_.worker.request_timeout;
+        auto const worker = co_await worker_for(id, deadline);
         if (!worker) {
             if (registry_.find_transport(id) == nullptr) co_return closed();
             close_transport(id);
@@ -88,8 +89,8 @@ class media_core : public std::enable_shared_from_this<media_core> {
         }
         auto* carrier = registry_.find_channel(registry_.find_transport(id)->channel);
         auto request = transport_request(id);
-        auto const made = co_await worker->request("router.createWebRtcTransport",
-                                                   carrier->details.router, std::move(request));
+        auto const made = co_await worker->request(
+            "router.createWebRtcTransport", carrier->details.router, std::move(request), deadline);
         if (!made) {
             close_transport(id);
             co_return failed("create a transport", made.error());
@@ -251,13 +252,12 @@ class media_core : public std::enable_shared_from_this<media_core> {
     };
 
     /// The worker of a transport's channel, which gets its router now if it has none; null when no
-    /// worker comes in time, or the transport is closed meanwhile.
-    task<worker_ptr> worker_for(std::string transport) {
+    /// worker comes by the deadline, or the transport is closed meanwhile.
+    task<worker_ptr> worker_for(std::string transport, time_point deadline) {
         auto const settled = [this, &transport] {
             auto const* found = registry_.find_transport(transport);
             return stopping_ || found == nullptr || settle(found->channel);
         };
-        auto const deadline = std::chrono::steady_clock::now() + options_.worker.request_timeout;
         co_await changed_.wait_until(deadline, settled);
         auto const* found = registry_.find_transport(transport);
         co_return found == nullptr || stopping_ ? nullptr : where(found->channel).worker;

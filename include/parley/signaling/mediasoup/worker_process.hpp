@@ -16,6 +16,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -100,20 +101,24 @@ class worker_process : public std::enable_shared_from_this<worker_process> {
     [[nodiscard]] pid_t pid() const { return child_.pid(); }
 
     /// Sends a request at once, and waits for its answer, whose data it returns. At most 4 MiB.
+    /// \param deadline where it is sooner than that of `request_timeout`
     task<worker_result<boost::json::value>> request(std::string method, std::string handler,
-                                                    boost::json::object data) {
+                                                    boost::json::object data,
+                                                    time_point deadline = no_deadline) {
         auto const self = shared_from_this();
         if (ended_ || closing_) co_return worker_failure{"the worker has ended"};
         if (waiting_.size() >= max_waiting) co_return worker_failure{"too many requests wait"};
         auto const id = send(method, handler, data);
         auto const mine = waiting_.emplace(id, waiting_request(executor_)).first;
         auto& wait = mine->second;
-        wait.timer.expires_after(settings_.request_timeout);
+        auto const begun = std::chrono::steady_clock::now();
+        auto const end = std::min(deadline, begun + settings_.request_timeout);
+        wait.timer.expires_at(end);
         co_await wait.timer.async_wait(asio::as_tuple(use_task));
         auto const outcome = std::move(wait.outcome);
         waiting_.erase(mine);
         if (outcome) co_return *outcome;
-        suspect(method);
+        if (end - begun > settings_.request_timeout / 2) suspect(method); // it had time enough
         co_return worker_failure{method + ": no answer in time"};
     }
 
