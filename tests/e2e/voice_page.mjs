@@ -88,6 +88,13 @@ after(async () => {
   if (directory) await rm(directory, { recursive: true, force: true });
 });
 
+/** As if the server had media workers … */
+const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 };
+
+/** … but could not set up sound with them. */
+const refuseSound = ({ type }) =>
+  type === 'get-router-capabilities' && { type: 'error', error: 'no worker answers' };
+
 /** The page, by what a user calls its parts. */
 class Radio {
   static async open(
@@ -99,6 +106,7 @@ class Radio {
       browser,
       route,
       isSilent,
+      answer = isSilent && refuseSound,
       ...options
     } = {},
   ) {
@@ -134,7 +142,8 @@ class Radio {
     });
     if (route) await radio.page.route(...route);
     radio.hasAudio = hasAudio && !isSilent;
-    if (isSilent) await radio.#refuseSound();
+    if (isSilent) await radio.page.route('**/health', (route) => route.fulfill({ json: health }));
+    if (answer) await radio.#answerWith(answer);
     t.after(async () => {
       await radio.context.close();
       await radio.line.stop();
@@ -144,16 +153,15 @@ class Radio {
     return radio;
   }
 
-  /** As if the server had media workers, but could not set up sound with them. */
-  async #refuseSound() {
-    const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 };
-    await this.page.route('**/health', (route) => route.fulfill({ json: health }));
+  /** `answer(request)` gives what the page gets in the server's place, or nothing. */
+  async #answerWith(answer) {
     await this.page.routeWebSocket('**/ws', (socket) => {
       const server = socket.connectToServer();
       socket.onMessage((text) => {
-        const { type, id } = JSON.parse(text);
-        if (type !== 'get-router-capabilities') server.send(text);
-        else socket.send(JSON.stringify({ type: 'error', id, error: 'no worker answers' }));
+        const request = JSON.parse(text);
+        const said = answer(request);
+        if (said) socket.send(JSON.stringify({ ...said, id: request.id }));
+        else server.send(text);
       });
       this.tell = (type, data) => socket.send(JSON.stringify({ type, data }));
     });
@@ -438,6 +446,29 @@ test('what one says is heard by the other, while the button is held', async (t) 
     const then = await listener.received();
     await new Promise((settle) => setTimeout(settle, 500));
     assert.ok((await listener.received()) - then <= 1, 'nothing comes while nobody speaks');
+  }
+});
+
+test('a speaker whom the server does not let be heard silences nobody else', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  let refusals = 1;
+  const bob = await Radio.in(t, 'Bob', channel, {
+    answer: ({ type }) =>
+      type === 'consume' && refusals-- > 0 && { type: 'error', error: 'there is no such producer' },
+  });
+  const alice = await Radio.in(t, 'Alice', channel);
+  for (let turn = 0; turn < 2; ++turn) {
+    await alice.hold(channel);
+    await bob.is(channel, 'listening');
+    if (turn === 0) await until('it is refused', () => refusals === 0);
+    else await until('it is heard', async () => (await bob.isHeard(channel)).level > loud);
+    assert.equal(await bob.channel(channel).getAttribute('data-audio'), 'on');
+    await alice.letGo();
+    await bob.is(channel, 'idle');
   }
 });
 

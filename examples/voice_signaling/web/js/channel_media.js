@@ -2,10 +2,13 @@
 // The sound of one channel: what is sent to the media server, and what comes from it.
 
 import { Device } from '../vendor/mediasoup-client.js';
-import { LineDropped } from './line.js';
+import { LineDropped, Refused } from './line.js';
 import { Speaker } from './sound.js';
 
 const codecOptions = { opusStereo: false, opusFec: true, opusDtx: true };
+
+/** The server does not let this producer be consumed. */
+class NotHeard extends Error {}
 
 /** `trouble(error)` is called when something fails that nobody waits for. */
 export class ChannelMedia {
@@ -125,13 +128,17 @@ export class ChannelMedia {
       if (this.#heard === producerId && !this.#isClosed) this.#speaker.play(consumer.track);
     } catch (error) {
       this.#consumers.delete(producerId);
-      this.#fail(error);
+      // This one is not heard, perhaps because it has just gone; the others are.
+      if (!(error instanceof NotHeard)) this.#fail(error);
     }
   }
 
   async #consume(producerId) {
     const { rtpCapabilities } = this.#device;
-    const parameters = await this.#ask('consume', { producerId, rtpCapabilities });
+    const asked = this.#ask('consume', { producerId, rtpCapabilities });
+    const parameters = await asked.catch((error) => {
+      throw error instanceof Refused ? new NotHeard(error.message) : error;
+    });
     return this.#receiving.consume(parameters);
   }
 
