@@ -153,7 +153,7 @@ class Radio {
     return radio;
   }
 
-  /** `answer(request)` gives what the page gets in the server's place, or nothing. */
+  /** `answer(request)` gives what the page gets in the server's place, or nothing; it may change it. */
   async #answerWith(answer) {
     await this.page.routeWebSocket('**/ws', (socket) => {
       const server = socket.connectToServer();
@@ -161,7 +161,7 @@ class Radio {
         const request = JSON.parse(text);
         const said = answer(request);
         if (said) socket.send(JSON.stringify({ ...said, id: request.id }));
-        else server.send(text);
+        else server.send(JSON.stringify(request));
       });
       this.tell = (type, data) => socket.send(JSON.stringify({ type, data }));
     });
@@ -470,6 +470,51 @@ test('a speaker whom the server does not let be heard silences nobody else', asy
     await alice.letGo();
     await bob.is(channel, 'idle');
   }
+});
+
+test('nothing is kept of speakers who have gone, or have another microphone', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  let real;
+  const alice = await Radio.in(t, 'Alice', channel);
+  const bob = await Radio.in(t, 'Bob', channel, {
+    answer: ({ type, data }) => {
+      if (type === 'consume' && !data.producerId.startsWith('another')) real = data.producerId;
+      if (type === 'consume') data.producerId = real;
+    },
+  });
+  /** How many sounds the browser has been told of, and how many of them it still expects. */
+  const sections = () =>
+    bob.page.evaluate(() => {
+      const told = window.peers.map((peer) => peer.remoteDescription?.sdp ?? '');
+      const count = (pattern) => Math.max(...told.map((sdp) => [...sdp.matchAll(pattern)].length));
+      return { told: count(/^m=audio/gm), expected: count(/^a=sendonly/gm) };
+    });
+  for (let visit = 0; visit < 3; ++visit) {
+    await alice.hold(channel);
+    await bob.is(channel, 'listening');
+    await until('it is heard', async () => (await bob.isHeard(channel)).level > loud);
+    if (visit === 0) {
+      const state = { channelId: channel, currentSpeaker: 'alice', speakerName: 'Alice' };
+      for (const producerId of ['another one', 'another two', 'another three'])
+        bob.tell('speaker-changed', { ...state, producerId });
+      await until('all are consumed, and two are kept', async () => {
+        const { told, expected } = await sections();
+        return told > 2 && expected === 2;
+      });
+    }
+    await alice.letGo();
+    await bob.is(channel, 'idle');
+    await alice.button(`Leave ${channel}`).click();
+    await bob.sees('1 here');
+    await until('nothing more is expected', async () => (await sections()).expected === 0);
+    if (visit < 2) await alice.join(channel);
+  }
+  const { told } = await sections();
+  assert.ok(told <= 4, `${told} sounds, though no more than 4 were expected at once`);
 });
 
 test('a channel’s sound can be turned down and off, and stays so', async (t) => {

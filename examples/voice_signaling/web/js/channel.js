@@ -141,7 +141,10 @@ export class Channel extends EventTarget {
     const { action, userId, userName, userCount } = data;
     if (typeof userCount === 'number') this.userCount = userCount;
     if (action === 'user-joined' && userId !== this.#me.userId) this.members.set(userId, userName);
-    if (action === 'user-left' || action === 'user-disconnected') this.members.delete(userId);
+    if (action === 'user-left' || action === 'user-disconnected') {
+      this.members.delete(userId);
+      this.#media?.forget(userId);
+    }
     if (action === 'media-restarted') this.#restartMedia();
     this.#changed();
   }
@@ -164,7 +167,7 @@ export class Channel extends EventTarget {
   #hear() {
     if (this.audio !== 'on') return;
     const isOther = this.speaker !== null && this.speaker.userId !== this.#me.userId;
-    this.#media.hear(isOther ? this.#producerId : null);
+    this.#media.hear(isOther ? this.#producerId : null, this.speaker?.userId);
   }
 
   // ---- Talking ---------------------------------------------------------------------------------
