@@ -472,6 +472,39 @@ test('a speaker whom the server does not let be heard silences nobody else', asy
   }
 });
 
+test('whoever takes the floor from one who talks is heard', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  const consumed = [];
+  let isTaken = false;
+  const alice = await Radio.in(t, 'Alice', channel, {
+    answer: ({ type, data }) => {
+      if (type === 'ptt-start' && isTaken)
+        return { type, data: { success: false, denied: true, ...carol } };
+      if (type !== 'consume') return null;
+      consumed.push(data.producerId);
+      return { type: 'error', error: 'there is no such producer' };
+    },
+  });
+  const carol = { currentSpeaker: 'carol', currentSpeakerName: 'Carol' };
+  const says = (currentSpeaker, speakerName, producerId) =>
+    alice.tell('speaker-changed', { channelId: channel, currentSpeaker, speakerName, producerId });
+  says('bob', 'Bob', 'of Bob');
+  await alice.is(channel, 'listening');
+  await alice.hold(channel);
+  await alice.is(channel, 'talking');
+  isTaken = true;
+  says('carol', 'Carol', 'of Carol');
+  await alice.is(channel, 'denied');
+  await until('two are asked for', () => consumed.length === 2);
+  assert.deepEqual(consumed, ['of Bob', 'of Carol']);
+  await alice.letGo();
+  await alice.is(channel, 'listening');
+});
+
 test('nothing is kept of speakers who have gone, or have another microphone', async (t) => {
   if (!hasAudio) {
     t.skip('this server has no media workers');

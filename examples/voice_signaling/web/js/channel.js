@@ -127,11 +127,11 @@ export class Channel extends EventTarget {
   }
 
   #onSpeaker(data) {
+    this.#producerId = data.producerId ?? null;
     if (this.#isTalking) {
       if (data.currentSpeaker !== this.#me.userId) this.#confirm();
       return;
     }
-    this.#producerId = data.producerId ?? null;
     this.#takeState(data);
     if (this.state === 'idle' || this.state === 'listening') this.#rest();
     else this.#changed();
@@ -221,6 +221,7 @@ export class Channel extends EventTarget {
 
   #begin() {
     this.#isTalking = true;
+    this.#producerId = null; // of whoever spoke before
     if (!this.#wantsToTalk) return this.#stop();
     this.#media?.hear(null);
     this.#media?.speak();
