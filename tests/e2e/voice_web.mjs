@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Channel } from '../../examples/voice_signaling/web/js/channel.js';
 import { running, since } from '../../examples/voice_signaling/web/js/time.js';
 import { holderOf } from '../../examples/voice_signaling/web/js/token.js';
 
@@ -66,6 +67,25 @@ test('a token tells whose it is, and what is none is told', () => {
     token(null),
   ];
   for (const text of none) assert.equal(holderOf(text), null, text);
+});
+
+test('a user is in the channel until the last connection has gone', async () => {
+  const state = { currentSpeaker: null, speakerName: null };
+  const line = { request: async () => ({ state, userCount: 2 }) };
+  const me = { userId: 'a', userName: 'Alice' };
+  const channel = new Channel({ id: 'one', line, me, hasMedia: () => false });
+  await channel.join();
+  const bob = { userId: 'b', userName: 'Bob' };
+  const comes = (userCount) =>
+    channel.receive('channel-state', { action: 'user-joined', ...bob, userCount });
+  const goes = (action, userCount) =>
+    channel.receive('channel-state', { action, ...bob, userCount });
+  comes(2);
+  comes(2);
+  goes('user-left', 2);
+  assert.deepEqual([...channel.members.values()], ['Bob']);
+  goes('user-disconnected', 1);
+  assert.deepEqual([...channel.members.values()], []);
 });
 
 test('times are short', () => {

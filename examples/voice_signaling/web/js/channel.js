@@ -139,9 +139,11 @@ export class Channel extends EventTarget {
 
   #onState(data) {
     const { action, userId, userName, userCount } = data;
+    // Users are counted, not connections: who is still counted has another one here.
+    const isLast = typeof userCount !== 'number' || userCount < this.userCount;
     if (typeof userCount === 'number') this.userCount = userCount;
     if (action === 'user-joined' && userId !== this.#me.userId) this.members.set(userId, userName);
-    if (action === 'user-left' || action === 'user-disconnected') {
+    if (isLast && (action === 'user-left' || action === 'user-disconnected')) {
       this.members.delete(userId);
       this.#media?.forget(userId);
     }
