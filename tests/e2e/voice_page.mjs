@@ -676,6 +676,37 @@ test('the space bar talks, but not while one types; Enter keeps talking', async 
   await alice.is(channel, 'idle');
 });
 
+test('Enter that is held talks as if pressed once, and after a denial it talks again', async (t) => {
+  const channel = freshChannel();
+  const alice = await Radio.in(t, 'Alice', channel);
+  const bob = await Radio.in(t, 'Bob', channel);
+  await bob.hold(channel);
+  await bob.is(channel, 'talking');
+  await alice.is(channel, 'listening');
+  await alice.talk(channel).focus();
+  await alice.press('Enter');
+  await alice.is(channel, 'denied');
+  await bob.letGo();
+  await bob.is(channel, 'idle');
+
+  // Held: the keyboard repeats it.
+  const states = await alice.channel(channel).evaluateHandle((element) => {
+    const seen = [];
+    new MutationObserver(() => seen.push(element.dataset.state)).observe(element, {
+      attributeFilter: ['data-state'],
+    });
+    return seen;
+  });
+  for (let i = 0; i < 6; ++i) await alice.page.keyboard.down('Enter');
+  await alice.is(channel, 'talking');
+  await alice.page.keyboard.up('Enter');
+  await bob.is(channel, 'listening');
+  const seen = await states.jsonValue();
+  assert.deepEqual([...new Set(seen)], ['asking', 'talking']);
+  await alice.press('Enter');
+  await alice.is(channel, 'idle');
+});
+
 test('several channels at once: each has its own speaker', async (t) => {
   const [one, two] = [freshChannel(), freshChannel()];
   const alice = await Radio.in(t, 'Alice', one, two);
