@@ -321,6 +321,27 @@ test('a token in the address is in no request, and does not stay in the address'
     assert.ok(!url.includes(token.split('.')[2]) || url.includes('#'), url);
 });
 
+test('whoever signs out while the server has yet to answer is not connected', async (t) => {
+  let answer;
+  const isAsked = new Promise((asked) => {
+    answer = asked;
+  });
+  const radio = await Radio.open(t, 'Alice', {
+    route: ['**/health', (route) => answer(route)],
+  });
+  const route = await isAsked;
+  await radio.button('Sign out').click();
+  const answered = radio.page.waitForResponse('**/health');
+  await route.fulfill({ json: health });
+  await answered;
+  await radio.page.getByLabel('Your name').waitFor();
+  await new Promise((settle) => setTimeout(settle, 200)); // for what should not happen
+  assert.deepEqual(
+    radio.urls.filter((url) => url.startsWith('ws:')),
+    [],
+  );
+});
+
 test('a server that is no demo asks for the token', async (t) => {
   const radio = await Radio.open(t, 'Alice', {
     fragment: '',

@@ -1,6 +1,6 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 // The page of voice signalling, as far as no browser is needed: that what it brings along from npm is
-// what its lock file names, and that tokens are read as they should. Run with `node --test`.
+// what its lock file names, and what its parts do that need no page around them. Run with `node --test`.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Channel } from '../../examples/voice_signaling/web/js/channel.js';
+import { Microphone, MicrophoneTrouble } from '../../examples/voice_signaling/web/js/microphone.js';
 import { running, since } from '../../examples/voice_signaling/web/js/time.js';
 import { holderOf } from '../../examples/voice_signaling/web/js/token.js';
 
@@ -86,6 +87,23 @@ test('a user is in the channel until the last connection has gone', async () => 
   assert.deepEqual([...channel.members.values()], ['Bob']);
   goes('user-disconnected', 1);
   assert.deepEqual([...channel.members.values()], []);
+});
+
+test('a microphone that is given after it was closed is let go at once', async (t) => {
+  let give;
+  const mediaDevices = { getUserMedia: () => new Promise((given) => (give = given)) };
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator') ?? { value: undefined };
+  t.after(() => Object.defineProperty(globalThis, 'navigator', { ...before, configurable: true }));
+  Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices }, configurable: true });
+  const track = Object.assign(new EventTarget(), { isOn: true, stop: () => (track.isOn = false) });
+  const microphone = new Microphone();
+  const opened = microphone.open();
+  microphone.close();
+  give({ getTracks: () => [track], getAudioTracks: () => [track] });
+  await assert.rejects(opened, MicrophoneTrouble);
+  assert.equal(track.isOn, false);
+  assert.equal(microphone.stream, null);
+  await assert.rejects(microphone.open(), MicrophoneTrouble);
 });
 
 test('times are short', () => {

@@ -54,6 +54,7 @@ export class Line extends EventTarget {
   close() {
     removeEventListener('online', this.#mayComeBack);
     clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
     this.#token = null;
     this.#drop(1000);
   }

@@ -33,6 +33,7 @@ export class Radio {
   #connection = { state: 'trying', since: performance.now(), reason: '' };
   #isDown = false; // until the line is open again, however often it is tried
   #timers = [];
+  #isClosed = false;
   #stops = new AbortController(); // of listeners outside of the element
   #notices = new Notices();
   #parts = {};
@@ -49,6 +50,7 @@ export class Radio {
   async #start() {
     const channels = recall().channels ?? [];
     await this.#askServer();
+    if (this.#isClosed) return;
     for (const saved of channels) if (!this.#views.has(saved.id)) this.#add(saved);
     this.#line.open();
   }
@@ -59,6 +61,7 @@ export class Radio {
       api.health().catch(() => null),
       api.demo().catch(() => null),
     ]);
+    if (this.#isClosed) return;
     this.#workers = health?.workers ?? null;
     this.#offered.demo = demo?.channels ?? [];
     this.#showOffered();
@@ -70,6 +73,7 @@ export class Radio {
   }
 
   close() {
+    this.#isClosed = true;
     for (const timer of this.#timers) clearInterval(timer);
     this.#stops.abort();
     for (const { channel } of this.#views.values()) channel.drop();
@@ -394,6 +398,7 @@ export class Radio {
     this.#become('open');
     const before = this.#workers;
     await this.#askServer(); // it may be another server now
+    if (this.#isClosed) return;
     if (before === 0 && this.#workers !== 0) this.#microphone.openIfAllowed();
     for (const { channel } of this.#views.values()) if (!channel.isIn) channel.join();
   }
