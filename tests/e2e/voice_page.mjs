@@ -363,6 +363,14 @@ test('a token that the server refuses leads back to the form', async (t) => {
   });
   await radio.sees('The server did not accept this token');
   await radio.isAccessible('token refused');
+  await radio.page.setViewportSize({ width: 360, height: 640 });
+  await radio.hasNoSidewaysScroll();
+  await radio.picture('narrow token refused');
+  await radio.page.reload();
+  await radio.sees('The server did not accept this token');
+  const again = radio.page.waitForEvent('websocket');
+  await radio.button('Try again').click();
+  await again;
   const expired = await Radio.open(t, 'Bob', { token: tokenOf('Bob', { exp: 1_700_000_000 }) });
   await expired.sees('Your token has expired.');
 });

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Line } from '../../examples/voice_signaling/web/js/line.js';
 import { Channel } from '../../examples/voice_signaling/web/js/channel.js';
 import { Microphone, MicrophoneTrouble } from '../../examples/voice_signaling/web/js/microphone.js';
 import { running, since } from '../../examples/voice_signaling/web/js/time.js';
@@ -104,6 +105,94 @@ test('a microphone that is given after it was closed is let go at once', async (
   assert.equal(track.isOn, false);
   assert.equal(microphone.stream, null);
   await assert.rejects(microphone.open(), MicrophoneTrouble);
+});
+
+/** A browser's network, where every upgrade fails until `accepts`, and every health answer is `health`. */
+function network(t) {
+  const net = { accepts: false, health: 200, attempts: 0 };
+  class Socket extends EventTarget {
+    constructor() {
+      super();
+      ++net.attempts;
+      this.readyState = net.accepts ? 1 : 3;
+      net.socket = this;
+      queueMicrotask(() => this.dispatchEvent(new Event(net.accepts ? 'open' : 'close')));
+    }
+    close() {}
+    fail() {
+      this.readyState = 3;
+      this.dispatchEvent(new Event('close'));
+    }
+  }
+  const fakes = {
+    WebSocket: Object.assign(Socket, { OPEN: 1 }),
+    location: { href: 'http://localhost/' },
+    addEventListener() {},
+    removeEventListener() {},
+    fetch: async () => new Response('{}', { status: net.health }),
+  };
+  for (const [name, value] of Object.entries(fakes)) {
+    const before = globalThis[name];
+    globalThis[name] = value;
+    t.after(() => (globalThis[name] = before));
+  }
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  /** Until `count` more attempts have been made and answered. */
+  net.goOn = async (count) => {
+    for (let i = 0; i < count; ++i) {
+      t.mock.timers.tick(15_000);
+      await new Promise((settle) => setImmediate(settle));
+    }
+  };
+  return net;
+}
+
+const heard = (line) => {
+  const events = [];
+  for (const type of ['open', 'waiting', 'refused'])
+    line.addEventListener(type, ({ detail }) => events.push([type, detail?.reason]));
+  return events;
+};
+
+test('a token that was good once is not given up after an outage, but the user is told', async (t) => {
+  const net = network(t);
+  net.accepts = true;
+  const line = new Line('e30.e30.c2ln');
+  const events = heard(line);
+  line.open();
+  await net.goOn(0);
+  await new Promise((settle) => setImmediate(settle));
+  net.accepts = false;
+  net.socket.fail();
+  await net.goOn(12);
+  assert.ok(events.every(([type]) => type !== 'refused'));
+  assert.deepEqual(events.at(-1), [
+    'waiting',
+    'The server is there, but does not let this page in.',
+  ]);
+  net.accepts = true;
+  await net.goOn(1);
+  assert.equal(events.at(-1)[0], 'open');
+  line.close();
+});
+
+test('a fresh token is refused by the second answer of a server that is there', async (t) => {
+  const net = network(t);
+  net.health = 503;
+  const line = new Line('e30.e30.c2ln');
+  const events = heard(line);
+  line.open();
+  await net.goOn(4);
+  assert.ok(events.length >= 4 && events.every(([type]) => type === 'waiting'));
+  net.health = 200;
+  await net.goOn(1);
+  assert.equal(events.at(-1)[0], 'waiting');
+  await net.goOn(1);
+  assert.equal(events.at(-1)[0], 'refused');
+  const { attempts } = net;
+  await net.goOn(2);
+  assert.equal(net.attempts, attempts);
+  line.close();
 });
 
 test('times are short', () => {

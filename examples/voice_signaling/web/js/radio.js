@@ -18,7 +18,10 @@ const isTyping = (target) =>
   target.closest('input:not([type=range]), textarea, select, summary, button:not(.talk), a') !==
   null;
 
-/** `signOut(message)` is called when the user wants to, or the server refuses the token. */
+/**
+ * `signOut(message, {isTokenKept})` is called when the user wants to, the token has expired, or the server
+ * refuses it, perhaps not for good.
+ */
 export class Radio {
   #me;
   #signOut;
@@ -351,6 +354,7 @@ export class Radio {
     line.addEventListener('refused', () => {
       this.#signOut(
         'The server did not accept this token: it may have expired, or be another server’s. After too many attempts, wait a minute.',
+        { isTokenKept: true },
       );
     });
     line.addEventListener('push', ({ detail }) => this.#onPush(detail));

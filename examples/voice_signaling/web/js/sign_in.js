@@ -20,19 +20,21 @@ function labelled(label, control, hint) {
 }
 
 /**
- * `message` says why the form is there again, `userName` what to begin with; `signedIn({token,
- * demoName})` is called.
+ * `message` says why the form is there again, `tryAgain()` perhaps does what failed once more, `userName`
+ * is what to begin with; `signedIn({token, demoName})` is called.
  */
 export class SignIn {
   element = h('main', { class: 'sign-in' });
   #problem = h('p', { class: 'problem', role: 'alert' });
   #signedIn;
   #message;
+  #tryAgain;
   #userName;
 
-  constructor({ message = '', userName = '', signedIn }) {
+  constructor({ message = '', userName = '', tryAgain = null, signedIn }) {
     this.#signedIn = signedIn;
     this.#message = message;
+    this.#tryAgain = tryAgain;
     this.#userName = userName;
     this.element.append(h('div', { class: 'corner' }, themeButton()));
     this.#load();
@@ -61,6 +63,12 @@ export class SignIn {
             { class: 'notice warning', role: 'alert' },
             icon('alert'),
             h('span', {}, this.#message),
+            this.#tryAgain &&
+              h(
+                'button',
+                { type: 'button', class: 'button small', click: this.#tryAgain },
+                'Try again',
+              ),
           )
         : null,
       ...content,
