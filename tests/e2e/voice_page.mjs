@@ -394,6 +394,37 @@ test('without media the page says so', async (t) => {
   assert.equal(isSaid, !hasAudio);
 });
 
+test('sound is set up when the server has media workers at last', async (t) => {
+  const channel = freshChannel();
+  let workers = 0;
+  let asked = 0;
+  const noMedia = {
+    route: ['**/health', (route) => route.fulfill({ json: { ...health, workers } })],
+    answer: ({ type }) => {
+      if (type !== 'get-router-capabilities') return null;
+      ++asked;
+      return { type: 'error', error: 'no worker answers' };
+    },
+  };
+  const comesIn = async (name) => {
+    const radio = await Radio.open(t, name, noMedia);
+    radio.hasAudio = false;
+    await radio.join(channel);
+    await radio.sees('Signalling only: no audio on this server');
+    return radio;
+  };
+  const bob = await comesIn('Bob');
+  assert.equal(asked, 0);
+  bob.tell('channel-state', { channelId: channel, action: 'media-restarted', userCount: 1 });
+  await bob.notice('media').waitFor({ state: 'detached' });
+  await until('it is tried in the channel', () => asked === 1);
+
+  const alice = await comesIn('Alice');
+  workers = 1;
+  await alice.notice('media').waitFor({ state: 'detached' });
+  await until('it is tried in the channel', () => asked === 2);
+});
+
 test('a server that fails to set up sound is told of, and signalling goes on', async (t) => {
   const channel = freshChannel();
   const radio = await Radio.in(t, 'Alice', channel, { isSilent: true });

@@ -147,7 +147,7 @@ export class Channel extends EventTarget {
       this.members.delete(userId);
       this.#media?.forget(userId);
     }
-    if (action === 'media-restarted') this.#restartMedia();
+    if (action === 'media-restarted') this.restartMedia();
     this.#changed();
   }
 
@@ -342,7 +342,9 @@ export class Channel extends EventTarget {
     if (this.#isIn) this.#showAudio('off', error.message);
   }
 
-  #restartMedia() {
+  /** The server has media anew, or for the first time. */
+  restartMedia() {
+    if (!this.#isIn) return;
     this.release();
     this.#startMedia();
   }

@@ -14,6 +14,8 @@ import { themeButton } from './theme.js';
 import { since } from './time.js';
 
 const levelInterval = 80; // milliseconds
+const firstWorkersDelay = 2_000;
+const longestWorkersDelay = 30_000;
 const isTyping = (target) =>
   target.closest('input:not([type=range]), textarea, select, summary, button:not(.talk), a') !==
   null;
@@ -35,6 +37,7 @@ export class Radio {
   #workers = null; // of the media server; null: not known
   #connection = { state: 'trying', since: performance.now(), reason: '' };
   #isDown = false; // until the line is open again, however often it is tried
+  #workersTimer = null; // while there are none
   #timers = [];
   #isClosed = false;
   #stops = new AbortController(); // of listeners outside of the element
@@ -65,10 +68,31 @@ export class Radio {
       api.demo().catch(() => null),
     ]);
     if (this.#isClosed) return;
-    this.#workers = health?.workers ?? null;
     this.#offered.demo = demo?.channels ?? [];
     this.#showOffered();
+    this.#workers = health?.workers ?? null;
     this.#showNotices();
+    this.#watchWorkers(firstWorkersDelay);
+  }
+
+  /** A server without workers may have some later: those that died are replaced. */
+  #watchWorkers(delay) {
+    clearTimeout(this.#workersTimer);
+    if (this.#hasMedia) return;
+    this.#workersTimer = setTimeout(async () => {
+      const health = await api.health().catch(() => null);
+      if (this.#isClosed || this.#hasMedia) return;
+      if (health?.workers > 0) this.#gainMedia(health.workers);
+      else this.#watchWorkers(Math.min(2 * delay, longestWorkersDelay));
+    }, delay);
+  }
+
+  #gainMedia(workers) {
+    this.#workers = workers;
+    clearTimeout(this.#workersTimer);
+    this.#showNotices();
+    this.#microphone.openIfAllowed();
+    for (const { channel } of this.#views.values()) channel.restartMedia();
   }
 
   get #hasMedia() {
@@ -77,6 +101,7 @@ export class Radio {
 
   close() {
     this.#isClosed = true;
+    clearTimeout(this.#workersTimer);
     for (const timer of this.#timers) clearInterval(timer);
     this.#stops.abort();
     for (const { channel } of this.#views.values()) channel.drop();
@@ -410,6 +435,7 @@ export class Radio {
   #onPush({ type, data, error }) {
     if (type === 'channel-list') this.#onChannelList(data);
     else if (type === 'error') this.#connection.reason = `The server says: ${error}.`;
+    else if (data?.action === 'media-restarted' && !this.#hasMedia) this.#gainMedia(null);
     else this.#views.get(data?.channelId)?.channel.receive(type, data);
   }
 
