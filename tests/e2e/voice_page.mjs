@@ -433,8 +433,10 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
   await radio.hold(channel);
   await radio.is(channel, 'talking');
   await radio.letGo();
-  await radio.button('Try again').click();
+  await radio.button('Try again').focus();
+  await radio.press('Enter');
   await radio.is(channel, 'idle');
+  assert.ok(await radio.talk(channel).evaluate((button) => button === document.activeElement));
 });
 
 // ---- Talking ---------------------------------------------------------------------------------------
@@ -450,6 +452,7 @@ test('one holds the button and speaks, the other is told and refused', async (t)
   await alice.hold(channel);
   await alice.is(channel, 'talking');
   await alice.sees('You are on air');
+  await alice.sees(`You are on air, in ${channel}`, alice.page.getByRole('alert'));
   assert.equal(await alice.talk(channel).getAttribute('aria-pressed'), 'true');
   await alice.isAccessible('talking');
   await bob.is(channel, 'listening');
