@@ -201,6 +201,7 @@ class Radio {
   notice = (name) => this.page.locator(`[data-notice=${name}]`);
   is = (id, state, options) =>
     this.page.locator(`[data-channel=${JSON.stringify(id)}][data-state=${state}]`).waitFor(options);
+  hasFocus = (element) => element.and(this.page.locator(':focus')).waitFor();
   connection = (state) => this.page.locator(`[data-connection=${state}]`).waitFor();
 
   /** Presses and holds, as with a mouse. */
@@ -301,7 +302,7 @@ test('in the demo a name is enough', async (t) => {
   await radio.isAccessible('no channel yet');
   await radio.button(`Join ${channels[0]}`).click();
   await radio.is(channels[0], 'idle');
-  assert.ok(await radio.talk(channels[0]).evaluate((button) => button === document.activeElement));
+  await radio.hasFocus(radio.talk(channels[0]));
 
   await radio.page.reload();
   await radio.is(channels[0], 'idle');
@@ -436,7 +437,7 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
   await radio.button('Try again').focus();
   await radio.press('Enter');
   await radio.is(channel, 'idle');
-  assert.ok(await radio.talk(channel).evaluate((button) => button === document.activeElement));
+  await radio.hasFocus(radio.talk(channel));
 });
 
 // ---- Talking ---------------------------------------------------------------------------------------
@@ -641,6 +642,9 @@ test('a microphone that is refused is told, with what to do', async (t) => {
   await radio.press('Enter');
   await radio.channel(channel).and(radio.page.locator('[data-audio=on]')).waitFor();
   await radio.isAccessible('microphone not asked for');
+  await radio.button('Allow microphone').focus();
+  await radio.press('Enter');
+  await radio.hasFocus(radio.button('Try again'));
   await radio.hold(channel);
   await radio.sees(
     'The microphone is blocked for this page. Allow it in the browser’s address bar',
@@ -834,10 +838,13 @@ test('a dropped line lets go, comes back, and leaves no button stuck', async (t)
   await bob.sees('1 here');
   await alice.isAccessible('line lost');
 
-  await alice.button('Try now').click();
+  await alice.button('Try now').focus();
+  await alice.press('Enter');
   await alice.is(channel, 'offline');
   alice.line.mend();
   await alice.is(channel, 'idle');
+  await alice.notice('offline').waitFor({ state: 'detached' });
+  await alice.hasFocus(alice.talk(channel));
   await alice.isReady(channel);
   await bob.sees('2 here');
   await alice.is(channel, 'idle'); // though the mouse is still down

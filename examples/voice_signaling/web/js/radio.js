@@ -41,7 +41,9 @@ export class Radio {
   #timers = [];
   #isClosed = false;
   #stops = new AbortController(); // of listeners outside of the element
-  #notices = new Notices();
+  #notices = new Notices(() =>
+    (this.#active?.talkButton.element ?? this.#parts.name).focus({ preventScroll: true }),
+  );
   #parts = {};
 
   constructor({ token, me, signOut }) {
