@@ -212,6 +212,17 @@ class Radio {
 
   letGo = () => this.page.mouse.up();
 
+  /** A finger over the button: called with `touchStart`, `touchMove` (to so far off), and so on. */
+  async finger(id) {
+    const session = await this.context.newCDPSession(this.page);
+    const { x, y, width, height } = await this.talk(id).boundingBox();
+    return (type, off = 0) => {
+      const point = { x: x + width / 2, y: y + height / 2 + off };
+      const touchPoints = type === 'touchStart' || type === 'touchMove' ? [point] : [];
+      return session.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+  }
+
   async isHeard(id) {
     const { level, frequency } = await this.channel(id).evaluate(({ dataset }) => ({ ...dataset }));
     return { level: Number(level), frequency: Number(frequency) };
@@ -685,10 +696,6 @@ test('whatever takes the button from under the finger lets go', async (t) => {
         document.dispatchEvent(new Event('visibilitychange'));
         delete document.hidden;
       }),
-    'the touch cancelled': () =>
-      alice
-        .talk(channel)
-        .evaluate((button) => button.dispatchEvent(new PointerEvent('pointercancel'))),
   };
   for (const [name, end] of Object.entries(endings)) {
     await alice.hold(channel);
@@ -706,7 +713,25 @@ test('whatever takes the button from under the finger lets go', async (t) => {
   await bob.sees('1 here');
 });
 
-test('a touch that is short leaves nobody with the floor', async (t) => {
+test('a finger talks while it is on the button, until it is lifted or taken away', async (t) => {
+  const channel = freshChannel();
+  const alice = await Radio.in(t, 'Alice', channel, { hasTouch: true, isMobile: true });
+  const bob = await Radio.in(t, 'Bob', channel);
+  const finger = await alice.finger(channel);
+  for (const end of ['touchEnd', 'touchCancel']) {
+    await finger('touchStart');
+    await bob.is(channel, 'listening');
+    await finger('touchMove', 40); // pixels, as no finger stays in its place
+    await finger('touchMove', 400);
+    await alice.is(channel, 'talking');
+    await finger(end);
+    await bob.is(channel, 'idle');
+    await alice.is(channel, 'idle');
+    assert.equal(await alice.talk(channel).getAttribute('aria-pressed'), 'false', end);
+  }
+});
+
+test('a press that is short leaves nobody with the floor', async (t) => {
   const channel = freshChannel();
   const alice = await Radio.in(t, 'Alice', channel);
   const bob = await Radio.in(t, 'Bob', channel);
@@ -899,10 +924,12 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
   await alice.is(channel, 'listening');
   await alice.hasNoSidewaysScroll();
   await alice.picture('narrow listening');
-  await alice
-    .talk(channel)
-    .dispatchEvent('pointerdown', { button: 0, isPrimary: true, pointerId: 1 })
-    .catch(() => {});
+  const finger = await alice.finger(channel);
+  await finger('touchStart');
+  await alice.is(channel, 'denied');
+  await alice.hasNoSidewaysScroll();
+  await alice.picture('narrow denied');
+  await finger('touchEnd');
   await bob.letGo();
   alice.line.cut();
   await alice.sees('The connection to the server is lost.');
@@ -911,7 +938,21 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
 });
 
 test('whoever wants no motion gets none', async (t) => {
-  const radio = await Radio.in(t, 'Alice', freshChannel(), { reducedMotion: 'reduce' });
-  const moving = await radio.page.evaluate(() => document.getAnimations().length);
-  assert.equal(moving, 0);
+  const radio = await Radio.in(t, 'Alice', freshChannel());
+  await radio.page.evaluate(() => {
+    window.motions = 0;
+    for (const type of ['transitionrun', 'animationstart'])
+      document.addEventListener(type, () => ++window.motions);
+  });
+  const motions = async (reducedMotion) => {
+    await radio.page.emulateMedia({ reducedMotion });
+    await radio.page.mouse.move(5, 5);
+    await radio.page.evaluate(() => (window.motions = 0));
+    await radio.page.locator('.talk').hover();
+    await radio.page.evaluate(() => new Promise(requestAnimationFrame));
+    await radio.page.evaluate(() => new Promise(requestAnimationFrame));
+    return radio.page.evaluate(() => window.motions);
+  };
+  assert.ok((await motions('no-preference')) > 0);
+  assert.equal(await motions('reduce'), 0);
 });
