@@ -170,6 +170,9 @@ test('a token that was good once is not given up after an outage, but the user i
     'waiting',
     'The server is there, but does not let this page in.',
   ]);
+  net.health = 503;
+  await net.goOn(1);
+  assert.deepEqual(events.at(-1), ['waiting', 'The server does not answer as it should.']);
   net.accepts = true;
   await net.goOn(1);
   assert.equal(events.at(-1)[0], 'open');

@@ -148,9 +148,11 @@ export class Line extends EventTarget {
         this.dispatchEvent(new Event('refused'));
         return;
       }
-    } else if (isRefused) {
+    } else if (isDoubtful) {
       // The token was good, and is until it expires: the server is full, or not yet itself.
-      reason ??= 'The server is there, but does not let this page in.';
+      reason ??= isRefused
+        ? 'The server is there, but does not let this page in.'
+        : 'The server does not answer as it should.';
     }
     // Half of the delay is drawn, lest all pages come back in the same instant after a restart.
     const delay = reason
