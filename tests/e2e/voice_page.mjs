@@ -88,6 +88,13 @@ after(async () => {
   if (directory) await rm(directory, { recursive: true, force: true });
 });
 
+/** As if the server had media workers … */
+const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 };
+
+/** … but could not set up sound with them. */
+const refuseSound = ({ type }) =>
+  type === 'get-router-capabilities' && { type: 'error', error: 'no worker answers' };
+
 /** The page, by what a user calls its parts. */
 class Radio {
   static async open(
@@ -99,6 +106,7 @@ class Radio {
       browser,
       route,
       isSilent,
+      answer = isSilent && refuseSound,
       ...options
     } = {},
   ) {
@@ -134,7 +142,8 @@ class Radio {
     });
     if (route) await radio.page.route(...route);
     radio.hasAudio = hasAudio && !isSilent;
-    if (isSilent) await radio.#refuseSound();
+    if (isSilent) await radio.page.route('**/health', (route) => route.fulfill({ json: health }));
+    if (answer) await radio.#answerWith(answer);
     t.after(async () => {
       await radio.context.close();
       await radio.line.stop();
@@ -144,16 +153,15 @@ class Radio {
     return radio;
   }
 
-  /** As if the server had media workers, but could not set up sound with them. */
-  async #refuseSound() {
-    const health = { status: 'ok', uptime: 1, workers: 1, connections: 1 };
-    await this.page.route('**/health', (route) => route.fulfill({ json: health }));
+  /** `answer(request)` gives what the page gets in the server's place, or nothing; it may change it. */
+  async #answerWith(answer) {
     await this.page.routeWebSocket('**/ws', (socket) => {
       const server = socket.connectToServer();
       socket.onMessage((text) => {
-        const { type, id } = JSON.parse(text);
-        if (type !== 'get-router-capabilities') server.send(text);
-        else socket.send(JSON.stringify({ type: 'error', id, error: 'no worker answers' }));
+        const request = JSON.parse(text);
+        const said = answer(request);
+        if (said) socket.send(JSON.stringify({ ...said, id: request.id }));
+        else server.send(JSON.stringify(request));
       });
       this.tell = (type, data) => socket.send(JSON.stringify({ type, data }));
     });
@@ -193,6 +201,7 @@ class Radio {
   notice = (name) => this.page.locator(`[data-notice=${name}]`);
   is = (id, state, options) =>
     this.page.locator(`[data-channel=${JSON.stringify(id)}][data-state=${state}]`).waitFor(options);
+  hasFocus = (element) => element.and(this.page.locator(':focus')).waitFor();
   connection = (state) => this.page.locator(`[data-connection=${state}]`).waitFor();
 
   /** Presses and holds, as with a mouse. */
@@ -202,6 +211,17 @@ class Radio {
   }
 
   letGo = () => this.page.mouse.up();
+
+  /** A finger over the button: called with `touchStart`, `touchMove` (to so far off), and so on. */
+  async finger(id) {
+    const session = await this.context.newCDPSession(this.page);
+    const { x, y, width, height } = await this.talk(id).boundingBox();
+    return (type, off = 0) => {
+      const point = { x: x + width / 2, y: y + height / 2 + off };
+      const touchPoints = type === 'touchStart' || type === 'touchMove' ? [point] : [];
+      return session.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+  }
 
   async isHeard(id) {
     const { level, frequency } = await this.channel(id).evaluate(({ dataset }) => ({ ...dataset }));
@@ -293,7 +313,7 @@ test('in the demo a name is enough', async (t) => {
   await radio.isAccessible('no channel yet');
   await radio.button(`Join ${channels[0]}`).click();
   await radio.is(channels[0], 'idle');
-  assert.ok(await radio.talk(channels[0]).evaluate((button) => button === document.activeElement));
+  await radio.hasFocus(radio.talk(channels[0]));
 
   await radio.page.reload();
   await radio.is(channels[0], 'idle');
@@ -311,6 +331,27 @@ test('a token in the address is in no request, and does not stay in the address'
   assert.ok(radio.urls.some((url) => url.startsWith('ws:')));
   for (const url of radio.urls)
     assert.ok(!url.includes(token.split('.')[2]) || url.includes('#'), url);
+});
+
+test('whoever signs out while the server has yet to answer is not connected', async (t) => {
+  let answer;
+  const isAsked = new Promise((asked) => {
+    answer = asked;
+  });
+  const radio = await Radio.open(t, 'Alice', {
+    route: ['**/health', (route) => answer(route)],
+  });
+  const route = await isAsked;
+  await radio.button('Sign out').click();
+  const answered = radio.page.waitForResponse('**/health');
+  await route.fulfill({ json: health });
+  await answered;
+  await radio.page.getByLabel('Your name').waitFor();
+  await new Promise((settle) => setTimeout(settle, 200)); // for what should not happen
+  assert.deepEqual(
+    radio.urls.filter((url) => url.startsWith('ws:')),
+    [],
+  );
 });
 
 test('a server that is no demo asks for the token', async (t) => {
@@ -334,6 +375,14 @@ test('a token that the server refuses leads back to the form', async (t) => {
   });
   await radio.sees('The server did not accept this token');
   await radio.isAccessible('token refused');
+  await radio.page.setViewportSize({ width: 360, height: 640 });
+  await radio.hasNoSidewaysScroll();
+  await radio.picture('narrow token refused');
+  await radio.page.reload();
+  await radio.sees('The server did not accept this token');
+  const again = radio.page.waitForEvent('websocket');
+  await radio.button('Try again').click();
+  await again;
   const expired = await Radio.open(t, 'Bob', { token: tokenOf('Bob', { exp: 1_700_000_000 }) });
   await expired.sees('Your token has expired.');
 });
@@ -357,6 +406,37 @@ test('without media the page says so', async (t) => {
   assert.equal(isSaid, !hasAudio);
 });
 
+test('sound is set up when the server has media workers at last', async (t) => {
+  const channel = freshChannel();
+  let workers = 0;
+  let asked = 0;
+  const noMedia = {
+    route: ['**/health', (route) => route.fulfill({ json: { ...health, workers } })],
+    answer: ({ type }) => {
+      if (type !== 'get-router-capabilities') return null;
+      ++asked;
+      return { type: 'error', error: 'no worker answers' };
+    },
+  };
+  const comesIn = async (name) => {
+    const radio = await Radio.open(t, name, noMedia);
+    radio.hasAudio = false;
+    await radio.join(channel);
+    await radio.sees('Signalling only: no audio on this server');
+    return radio;
+  };
+  const bob = await comesIn('Bob');
+  assert.equal(asked, 0);
+  bob.tell('channel-state', { channelId: channel, action: 'media-restarted', userCount: 1 });
+  await bob.notice('media').waitFor({ state: 'detached' });
+  await until('it is tried in the channel', () => asked === 1);
+
+  const alice = await comesIn('Alice');
+  workers = 1;
+  await alice.notice('media').waitFor({ state: 'detached' });
+  await until('it is tried in the channel', () => asked === 2);
+});
+
 test('a server that fails to set up sound is told of, and signalling goes on', async (t) => {
   const channel = freshChannel();
   const radio = await Radio.in(t, 'Alice', channel, { isSilent: true });
@@ -365,8 +445,10 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
   await radio.hold(channel);
   await radio.is(channel, 'talking');
   await radio.letGo();
-  await radio.button('Try again').click();
+  await radio.button('Try again').focus();
+  await radio.press('Enter');
   await radio.is(channel, 'idle');
+  await radio.hasFocus(radio.talk(channel));
 });
 
 // ---- Talking ---------------------------------------------------------------------------------------
@@ -382,6 +464,7 @@ test('one holds the button and speaks, the other is told and refused', async (t)
   await alice.hold(channel);
   await alice.is(channel, 'talking');
   await alice.sees('You are on air');
+  await alice.sees(`You are on air, in ${channel}`, alice.page.getByRole('alert'));
   assert.equal(await alice.talk(channel).getAttribute('aria-pressed'), 'true');
   await alice.isAccessible('talking');
   await bob.is(channel, 'listening');
@@ -441,6 +524,107 @@ test('what one says is heard by the other, while the button is held', async (t) 
   }
 });
 
+test('a speaker whom the server does not let be heard silences nobody else', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  let refusals = 1;
+  const bob = await Radio.in(t, 'Bob', channel, {
+    answer: ({ type }) =>
+      type === 'consume' && refusals-- > 0 && { type: 'error', error: 'there is no such producer' },
+  });
+  const alice = await Radio.in(t, 'Alice', channel);
+  for (let turn = 0; turn < 2; ++turn) {
+    await alice.hold(channel);
+    await bob.is(channel, 'listening');
+    if (turn === 0) await until('it is refused', () => refusals === 0);
+    else await until('it is heard', async () => (await bob.isHeard(channel)).level > loud);
+    assert.equal(await bob.channel(channel).getAttribute('data-audio'), 'on');
+    await alice.letGo();
+    await bob.is(channel, 'idle');
+  }
+});
+
+test('whoever takes the floor from one who talks is heard', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  const consumed = [];
+  let isTaken = false;
+  const alice = await Radio.in(t, 'Alice', channel, {
+    answer: ({ type, data }) => {
+      if (type === 'ptt-start' && isTaken)
+        return { type, data: { success: false, denied: true, ...carol } };
+      if (type !== 'consume') return null;
+      consumed.push(data.producerId);
+      return { type: 'error', error: 'there is no such producer' };
+    },
+  });
+  const carol = { currentSpeaker: 'carol', currentSpeakerName: 'Carol' };
+  const says = (currentSpeaker, speakerName, producerId) =>
+    alice.tell('speaker-changed', { channelId: channel, currentSpeaker, speakerName, producerId });
+  says('bob', 'Bob', 'of Bob');
+  await alice.is(channel, 'listening');
+  await alice.hold(channel);
+  await alice.is(channel, 'talking');
+  isTaken = true;
+  says('carol', 'Carol', 'of Carol');
+  await alice.is(channel, 'denied');
+  await until('two are asked for', () => consumed.length === 2);
+  assert.deepEqual(consumed, ['of Bob', 'of Carol']);
+  await alice.letGo();
+  await alice.is(channel, 'listening');
+});
+
+test('nothing is kept of speakers who have gone, or have another microphone', async (t) => {
+  if (!hasAudio) {
+    t.skip('this server has no media workers');
+    return;
+  }
+  const channel = freshChannel();
+  let real;
+  const alice = await Radio.in(t, 'Alice', channel);
+  const bob = await Radio.in(t, 'Bob', channel, {
+    answer: ({ type, data }) => {
+      if (type === 'consume' && !data.producerId.startsWith('another')) real = data.producerId;
+      if (type === 'consume') data.producerId = real;
+    },
+  });
+  /** How many sounds the browser has been told of, and how many of them it still expects. */
+  const sections = () =>
+    bob.page.evaluate(() => {
+      const told = window.peers.map((peer) => peer.remoteDescription?.sdp ?? '');
+      const count = (pattern) => Math.max(...told.map((sdp) => [...sdp.matchAll(pattern)].length));
+      return { told: count(/^m=audio/gm), expected: count(/^a=sendonly/gm) };
+    });
+  for (let visit = 0; visit < 3; ++visit) {
+    await alice.hold(channel);
+    await bob.is(channel, 'listening');
+    await until('it is heard', async () => (await bob.isHeard(channel)).level > loud);
+    if (visit === 0) {
+      const state = { channelId: channel, currentSpeaker: 'alice', speakerName: 'Alice' };
+      for (const producerId of ['another one', 'another two', 'another three'])
+        bob.tell('speaker-changed', { ...state, producerId });
+      await until('all are consumed, and two are kept', async () => {
+        const { told, expected } = await sections();
+        return told > 2 && expected === 2;
+      });
+    }
+    await alice.letGo();
+    await bob.is(channel, 'idle');
+    await alice.button(`Leave ${channel}`).click();
+    await bob.sees('1 here');
+    await until('nothing more is expected', async () => (await sections()).expected === 0);
+    if (visit < 2) await alice.join(channel);
+  }
+  const { told } = await sections();
+  assert.ok(told <= 4, `${told} sounds, though no more than 4 were expected at once`);
+});
+
 test('a channel’s sound can be turned down and off, and stays so', async (t) => {
   if (!hasAudio) {
     t.skip('this server has no media workers');
@@ -469,6 +653,9 @@ test('a microphone that is refused is told, with what to do', async (t) => {
   await radio.press('Enter');
   await radio.channel(channel).and(radio.page.locator('[data-audio=on]')).waitFor();
   await radio.isAccessible('microphone not asked for');
+  await radio.button('Allow microphone').focus();
+  await radio.press('Enter');
+  await radio.hasFocus(radio.button('Try again'));
   await radio.hold(channel);
   await radio.sees(
     'The microphone is blocked for this page. Allow it in the browser’s address bar',
@@ -509,10 +696,6 @@ test('whatever takes the button from under the finger lets go', async (t) => {
         document.dispatchEvent(new Event('visibilitychange'));
         delete document.hidden;
       }),
-    'the touch cancelled': () =>
-      alice
-        .talk(channel)
-        .evaluate((button) => button.dispatchEvent(new PointerEvent('pointercancel'))),
   };
   for (const [name, end] of Object.entries(endings)) {
     await alice.hold(channel);
@@ -530,7 +713,25 @@ test('whatever takes the button from under the finger lets go', async (t) => {
   await bob.sees('1 here');
 });
 
-test('a touch that is short leaves nobody with the floor', async (t) => {
+test('a finger talks while it is on the button, until it is lifted or taken away', async (t) => {
+  const channel = freshChannel();
+  const alice = await Radio.in(t, 'Alice', channel, { hasTouch: true, isMobile: true });
+  const bob = await Radio.in(t, 'Bob', channel);
+  const finger = await alice.finger(channel);
+  for (const end of ['touchEnd', 'touchCancel']) {
+    await finger('touchStart');
+    await bob.is(channel, 'listening');
+    await finger('touchMove', 40); // pixels, as no finger stays in its place
+    await finger('touchMove', 400);
+    await alice.is(channel, 'talking');
+    await finger(end);
+    await bob.is(channel, 'idle');
+    await alice.is(channel, 'idle');
+    assert.equal(await alice.talk(channel).getAttribute('aria-pressed'), 'false', end);
+  }
+});
+
+test('a press that is short leaves nobody with the floor', async (t) => {
   const channel = freshChannel();
   const alice = await Radio.in(t, 'Alice', channel);
   const bob = await Radio.in(t, 'Bob', channel);
@@ -563,6 +764,37 @@ test('the space bar talks, but not while one types; Enter keeps talking', async 
   await alice.is(channel, 'idle');
   await alice.press('Enter');
   await alice.is(channel, 'talking');
+  await alice.press('Enter');
+  await alice.is(channel, 'idle');
+});
+
+test('Enter that is held talks as if pressed once, and after a denial it talks again', async (t) => {
+  const channel = freshChannel();
+  const alice = await Radio.in(t, 'Alice', channel);
+  const bob = await Radio.in(t, 'Bob', channel);
+  await bob.hold(channel);
+  await bob.is(channel, 'talking');
+  await alice.is(channel, 'listening');
+  await alice.talk(channel).focus();
+  await alice.press('Enter');
+  await alice.is(channel, 'denied');
+  await bob.letGo();
+  await bob.is(channel, 'idle');
+
+  // Held: the keyboard repeats it.
+  const states = await alice.channel(channel).evaluateHandle((element) => {
+    const seen = [];
+    new MutationObserver(() => seen.push(element.dataset.state)).observe(element, {
+      attributeFilter: ['data-state'],
+    });
+    return seen;
+  });
+  for (let i = 0; i < 6; ++i) await alice.page.keyboard.down('Enter');
+  await alice.is(channel, 'talking');
+  await alice.page.keyboard.up('Enter');
+  await bob.is(channel, 'listening');
+  const seen = await states.jsonValue();
+  assert.deepEqual([...new Set(seen)], ['asking', 'talking']);
   await alice.press('Enter');
   await alice.is(channel, 'idle');
 });
@@ -631,10 +863,13 @@ test('a dropped line lets go, comes back, and leaves no button stuck', async (t)
   await bob.sees('1 here');
   await alice.isAccessible('line lost');
 
-  await alice.button('Try now').click();
+  await alice.button('Try now').focus();
+  await alice.press('Enter');
   await alice.is(channel, 'offline');
   alice.line.mend();
   await alice.is(channel, 'idle');
+  await alice.notice('offline').waitFor({ state: 'detached' });
+  await alice.hasFocus(alice.talk(channel));
   await alice.isReady(channel);
   await bob.sees('2 here');
   await alice.is(channel, 'idle'); // though the mouse is still down
@@ -689,10 +924,12 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
   await alice.is(channel, 'listening');
   await alice.hasNoSidewaysScroll();
   await alice.picture('narrow listening');
-  await alice
-    .talk(channel)
-    .dispatchEvent('pointerdown', { button: 0, isPrimary: true, pointerId: 1 })
-    .catch(() => {});
+  const finger = await alice.finger(channel);
+  await finger('touchStart');
+  await alice.is(channel, 'denied');
+  await alice.hasNoSidewaysScroll();
+  await alice.picture('narrow denied');
+  await finger('touchEnd');
   await bob.letGo();
   alice.line.cut();
   await alice.sees('The connection to the server is lost.');
@@ -701,7 +938,21 @@ test('it is usable 360 pixels wide, with long names', async (t) => {
 });
 
 test('whoever wants no motion gets none', async (t) => {
-  const radio = await Radio.in(t, 'Alice', freshChannel(), { reducedMotion: 'reduce' });
-  const moving = await radio.page.evaluate(() => document.getAnimations().length);
-  assert.equal(moving, 0);
+  const radio = await Radio.in(t, 'Alice', freshChannel());
+  await radio.page.evaluate(() => {
+    window.motions = 0;
+    for (const type of ['transitionrun', 'animationstart'])
+      document.addEventListener(type, () => ++window.motions);
+  });
+  const motions = async (reducedMotion) => {
+    await radio.page.emulateMedia({ reducedMotion });
+    await radio.page.mouse.move(5, 5);
+    await radio.page.evaluate(() => (window.motions = 0));
+    await radio.page.locator('.talk').hover();
+    await radio.page.evaluate(() => new Promise(requestAnimationFrame));
+    await radio.page.evaluate(() => new Promise(requestAnimationFrame));
+    return radio.page.evaluate(() => window.motions);
+  };
+  assert.ok((await motions('no-preference')) > 0);
+  assert.equal(await motions('reduce'), 0);
 });

@@ -127,11 +127,11 @@ export class Channel extends EventTarget {
   }
 
   #onSpeaker(data) {
+    this.#producerId = data.producerId ?? null;
     if (this.#isTalking) {
       if (data.currentSpeaker !== this.#me.userId) this.#confirm();
       return;
     }
-    this.#producerId = data.producerId ?? null;
     this.#takeState(data);
     if (this.state === 'idle' || this.state === 'listening') this.#rest();
     else this.#changed();
@@ -139,10 +139,15 @@ export class Channel extends EventTarget {
 
   #onState(data) {
     const { action, userId, userName, userCount } = data;
+    // Users are counted, not connections: who is still counted has another one here.
+    const isLast = typeof userCount !== 'number' || userCount < this.userCount;
     if (typeof userCount === 'number') this.userCount = userCount;
     if (action === 'user-joined' && userId !== this.#me.userId) this.members.set(userId, userName);
-    if (action === 'user-left' || action === 'user-disconnected') this.members.delete(userId);
-    if (action === 'media-restarted') this.#restartMedia();
+    if (isLast && (action === 'user-left' || action === 'user-disconnected')) {
+      this.members.delete(userId);
+      this.#media?.forget(userId);
+    }
+    if (action === 'media-restarted') this.restartMedia();
     this.#changed();
   }
 
@@ -164,7 +169,7 @@ export class Channel extends EventTarget {
   #hear() {
     if (this.audio !== 'on') return;
     const isOther = this.speaker !== null && this.speaker.userId !== this.#me.userId;
-    this.#media.hear(isOther ? this.#producerId : null);
+    this.#media.hear(isOther ? this.#producerId : null, this.speaker?.userId);
   }
 
   // ---- Talking ---------------------------------------------------------------------------------
@@ -218,6 +223,7 @@ export class Channel extends EventTarget {
 
   #begin() {
     this.#isTalking = true;
+    this.#producerId = null; // of whoever spoke before
     if (!this.#wantsToTalk) return this.#stop();
     this.#media?.hear(null);
     this.#media?.speak();
@@ -336,7 +342,9 @@ export class Channel extends EventTarget {
     if (this.#isIn) this.#showAudio('off', error.message);
   }
 
-  #restartMedia() {
+  /** The server has media anew, or for the first time. */
+  restartMedia() {
+    if (!this.#isIn) return;
     this.release();
     this.#startMedia();
   }

@@ -2,10 +2,26 @@
 // The sound of one channel: what is sent to the media server, and what comes from it.
 
 import { Device } from '../vendor/mediasoup-client.js';
-import { LineDropped } from './line.js';
+import { LineDropped, Refused } from './line.js';
 import { Speaker } from './sound.js';
 
+/**
+ * Of one user. The server does not tell when a producer has been replaced; a user with two connections
+ * has two that are good, and to consume each anew at every turn would add up on the server.
+ */
+const producersKept = 2;
 const codecOptions = { opusStereo: false, opusFec: true, opusDtx: true };
+
+/** The server does not let this producer be consumed. */
+class NotHeard extends Error {}
+
+function close(consumers, producerId) {
+  consumers.get(producerId).then(
+    (consumer) => consumer.close(),
+    () => {}, // told where it was asked for
+  );
+  consumers.delete(producerId);
+}
 
 /** `trouble(error)` is called when something fails that nobody waits for. */
 export class ChannelMedia {
@@ -19,7 +35,7 @@ export class ChannelMedia {
   #receiving = null;
   #producer = null;
   #producing = null;
-  #consumers = new Map(); // promises of them, by the producers' ids
+  #consumers = new Map(); // by user: promises of them, by the producers' ids, the latest last
   #heard = null; // the producer that is played
   #isClosed = false;
 
@@ -114,24 +130,37 @@ export class ChannelMedia {
     this.#producer?.pause();
   }
 
-  /** Plays this producer from now on, if it is there; null: nobody. */
-  async hear(producerId) {
+  /** Plays this producer of this user from now on, if it is there; null: nobody. */
+  async hear(producerId, userId) {
     this.#heard = producerId;
     if (producerId === null) return;
+    if (!this.#consumers.has(userId)) this.#consumers.set(userId, new Map());
+    const consumers = this.#consumers.get(userId);
     try {
-      if (!this.#consumers.has(producerId))
-        this.#consumers.set(producerId, this.#consume(producerId));
-      const consumer = await this.#consumers.get(producerId);
+      if (!consumers.has(producerId)) consumers.set(producerId, this.#consume(producerId));
+      for (const id of [...consumers.keys()].slice(0, -producersKept)) close(consumers, id);
+      const consumer = await consumers.get(producerId);
       if (this.#heard === producerId && !this.#isClosed) this.#speaker.play(consumer.track);
     } catch (error) {
-      this.#consumers.delete(producerId);
-      this.#fail(error);
+      consumers.delete(producerId);
+      // This one is not heard, perhaps because it has just gone; the others are.
+      if (!(error instanceof NotHeard)) this.#fail(error);
     }
+  }
+
+  /** This user has left: the producers are gone. */
+  forget(userId) {
+    const consumers = this.#consumers.get(userId) ?? new Map();
+    for (const id of consumers.keys()) close(consumers, id);
+    this.#consumers.delete(userId);
   }
 
   async #consume(producerId) {
     const { rtpCapabilities } = this.#device;
-    const parameters = await this.#ask('consume', { producerId, rtpCapabilities });
+    const asked = this.#ask('consume', { producerId, rtpCapabilities });
+    const parameters = await asked.catch((error) => {
+      throw error instanceof Refused ? new NotHeard(error.message) : error;
+    });
     return this.#receiving.consume(parameters);
   }
 

@@ -25,6 +25,7 @@ export class ChannelView {
   #me;
   #microphone;
   #saidSpeaker = null;
+  #isOnAir = false;
 
   constructor({ channel, me, microphone, leave, changed, touched }) {
     this.channel = channel;
@@ -177,6 +178,10 @@ export class ChannelView {
     else if (speaker) text = `${speaker.userName} is speaking`;
     setText(this.#parts.speaker, text);
     this.showTime();
+    // The button is held from the asking on: that it is heard now is only to be seen.
+    const isOnAir = channel.state === 'talking';
+    if (isOnAir && !this.#isOnAir) announceNow(`You are on air, in ${channel.id}`);
+    this.#isOnAir = isOnAir;
     if (speaker?.userId !== this.#saidSpeaker) {
       this.#saidSpeaker = speaker?.userId ?? null;
       if (speaker && speaker.userId !== this.#me.userId) announce(`${text}, in ${channel.id}`);
@@ -206,6 +211,7 @@ export class ChannelView {
     const key = `${mayTryAgain} ${text}`;
     if (trouble.dataset.key === key) return;
     trouble.dataset.key = key;
+    if (trouble.contains(document.activeElement)) this.#talk.element.focus();
     trouble.hidden = text === '';
     trouble.replaceChildren(h('span', {}, text), ...(mayTryAgain ? [again] : []));
   }

@@ -18,13 +18,14 @@ const answerTimeout = 10_000; // milliseconds; then the line is taken to be dead
 const pingInterval = 15_000;
 const firstDelay = 400;
 const longestDelay = 15_000;
-const patience = 5; // attempts, before a server that is there is taken to refuse the token
+const patience = 5; // failures, before it is asked whether the server is there at all
+const refusalsNeeded = 2; // by a server that is there, before it is taken to mean the token
 const policyViolation = 1008;
 
 /**
  * Events: `open` each time the line is there, `trying`, `dropped`; `waiting` with `{reason}` when it
- * will be tried again; `refused` when the server is there but does not let this token in; and `push` with
- * `{type, data, error}` for what it says unasked.
+ * will be tried again; `refused` when the server is there but does not let this token in, which has never
+ * been in; and `push` with `{type, data, error}` for what it says unasked.
  */
 export class Line extends EventTarget {
   #token;
@@ -32,6 +33,7 @@ export class Line extends EventTarget {
   #requests = new Map(); // unanswered ones, by id
   #lastId = 0;
   #failures = 0;
+  #refusals = 0;
   #wasIn = false;
   #retryTimer = null;
   #pingTimer = null;
@@ -54,6 +56,7 @@ export class Line extends EventTarget {
   close() {
     removeEventListener('online', this.#mayComeBack);
     clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
     this.#token = null;
     this.#drop(1000);
   }
@@ -137,11 +140,20 @@ export class Line extends EventTarget {
     this.dispatchEvent(new Event('dropped'));
     // A browser does not tell why an upgrade failed; the server's health tells whether it is there.
     const isDoubtful = !this.#wasIn || this.#failures >= patience;
-    if (isDoubtful && (await this.#serverIsThere())) {
-      if (this.#token !== null) this.dispatchEvent(new Event('refused'));
-      return;
-    }
+    const isRefused = isDoubtful && (await this.#serverIsThere());
     if (this.#token === null || this.#socket !== null) return;
+    if (!this.#wasIn) {
+      this.#refusals = isRefused ? this.#refusals + 1 : 0;
+      if (this.#refusals >= refusalsNeeded) {
+        this.dispatchEvent(new Event('refused'));
+        return;
+      }
+    } else if (isDoubtful) {
+      // The token was good, and is until it expires: the server is full, or not yet itself.
+      reason ??= isRefused
+        ? 'The server is there, but does not let this page in.'
+        : 'The server does not answer as it should.';
+    }
     // Half of the delay is drawn, lest all pages come back in the same instant after a restart.
     const delay = reason
       ? longestDelay

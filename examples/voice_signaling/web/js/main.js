@@ -21,8 +21,10 @@ function tokenInAddress() {
 }
 
 function showSignIn(message) {
-  const { demoName: userName } = recall();
-  page.replaceChildren(new SignIn({ message, userName, signedIn: showRadio }).element);
+  const { demoName, token } = recall();
+  const tryAgain = token && message ? () => showRadio({ token, demoName }) : null;
+  const form = new SignIn({ message, userName: demoName, tryAgain, signedIn: showRadio });
+  page.replaceChildren(form.element);
 }
 
 function showRadio({ token, demoName }) {
@@ -30,13 +32,14 @@ function showRadio({ token, demoName }) {
   radio = new Radio({
     token,
     me: holderOf(token),
-    signOut: (message) => {
+    signOut: (message, { isTokenKept = false } = {}) => {
       radio.close();
       radio = null;
       const { channels } = recall();
       forget();
       // Whoever was refused comes back to the channels.
       remember(message ? { demoName, channels } : { demoName });
+      if (isTokenKept) remember({ token });
       showSignIn(message);
     },
   });
@@ -56,6 +59,7 @@ async function begin() {
       () => showSignIn(''),
     );
   } else {
+    remember({ token: undefined });
     showSignIn(
       token
         ? holder

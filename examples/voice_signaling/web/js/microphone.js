@@ -7,6 +7,8 @@ export class MicrophoneTrouble extends Error {}
 const blocked =
   'The microphone is blocked for this page. Allow it in the browser’s address bar (the icon before the address), then try again.';
 
+const closed = 'The microphone is not used any more.';
+
 const explanations = {
   NotAllowedError: blocked,
   SecurityError: blocked,
@@ -14,12 +16,17 @@ const explanations = {
   NotReadableError: 'Another program keeps the microphone to itself. Close it, then try again.',
 };
 
+function stop(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
 /** Events: `change`. `state`: `unasked`, `asking`, `ready`, `failed` with `trouble` in words. */
 export class Microphone extends EventTarget {
   state = 'unasked';
   trouble = '';
   stream = null;
   #opening = null;
+  #isClosed = false;
 
   /** Opens it if that needs no question. */
   async openIfAllowed() {
@@ -33,6 +40,7 @@ export class Microphone extends EventTarget {
 
   /** The stream; may ask the user. Rejects with MicrophoneTrouble. */
   open() {
+    if (this.#isClosed) return Promise.reject(new MicrophoneTrouble(closed));
     if (this.stream) return Promise.resolve(this.stream);
     this.#opening ??= this.#open().finally(() => (this.#opening = null));
     return this.#opening;
@@ -40,6 +48,7 @@ export class Microphone extends EventTarget {
 
   async #open() {
     this.#become('asking');
+    let stream;
     try {
       if (!navigator.mediaDevices) {
         throw new MicrophoneTrouble(
@@ -47,25 +56,35 @@ export class Microphone extends EventTarget {
         );
       }
       const audio = { channelCount: 1, echoCancellation: true, autoGainControl: true };
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio });
+      stream = await navigator.mediaDevices.getUserMedia({ audio });
     } catch (error) {
       const trouble = explanations[error.name] ?? error.message;
       this.#become('failed', trouble);
       throw new MicrophoneTrouble(trouble);
     }
-    const [track] = this.stream.getAudioTracks();
-    track.addEventListener('ended', () => {
-      this.close();
+    if (this.#isClosed) {
+      stop(stream);
+      throw new MicrophoneTrouble(closed);
+    }
+    this.stream = stream;
+    stream.getAudioTracks()[0].addEventListener('ended', () => {
+      this.#stop();
       this.#become('failed', 'The microphone is gone. Connect it, then try again.');
     });
     this.#become('ready');
-    return this.stream;
+    return stream;
   }
 
+  /** For good, also where the user is still being asked. */
   close() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.stream = null;
+    this.#isClosed = true;
+    this.#stop();
     this.#become('unasked');
+  }
+
+  #stop() {
+    if (this.stream) stop(this.stream);
+    this.stream = null;
   }
 
   #become(state, trouble = '') {

@@ -14,11 +14,16 @@ import { Meter, audioContext, isAsleep, onSleepChange, wake } from './sound.js';
 import { since } from './time.js';
 
 const levelInterval = 80; // milliseconds
+const firstWorkersDelay = 2_000;
+const longestWorkersDelay = 30_000;
 const isTyping = (target) =>
   target.closest('input:not([type=range]), textarea, select, summary, button:not(.talk), a') !==
   null;
 
-/** `signOut(message)` is called when the user wants to, or the server refuses the token. */
+/**
+ * `signOut(message, {isTokenKept})` is called when the user wants to, the token has expired, or the server
+ * refuses it, perhaps not for good.
+ */
 export class Radio {
   #me;
   #signOut;
@@ -32,9 +37,13 @@ export class Radio {
   #workers = null; // of the media server; null: not known
   #connection = { state: 'trying', since: performance.now(), reason: '' };
   #isDown = false; // until the line is open again, however often it is tried
+  #workersTimer = null; // while there are none
   #timers = [];
+  #isClosed = false;
   #stops = new AbortController(); // of listeners outside of the element
-  #notices = new Notices();
+  #notices = new Notices(() =>
+    (this.#active?.talkButton.element ?? this.#parts.name).focus({ preventScroll: true }),
+  );
   #parts = {};
 
   constructor({ token, me, signOut }) {
@@ -49,6 +58,7 @@ export class Radio {
   async #start() {
     const channels = recall().channels ?? [];
     await this.#askServer();
+    if (this.#isClosed) return;
     for (const saved of channels) if (!this.#views.has(saved.id)) this.#add(saved);
     this.#line.open();
   }
@@ -59,10 +69,32 @@ export class Radio {
       api.health().catch(() => null),
       api.demo().catch(() => null),
     ]);
-    this.#workers = health?.workers ?? null;
+    if (this.#isClosed) return;
     this.#offered.demo = demo?.channels ?? [];
     this.#showOffered();
+    this.#workers = health?.workers ?? null;
     this.#showNotices();
+    this.#watchWorkers(firstWorkersDelay);
+  }
+
+  /** A server without workers may have some later: those that died are replaced. */
+  #watchWorkers(delay) {
+    clearTimeout(this.#workersTimer);
+    if (this.#hasMedia) return;
+    this.#workersTimer = setTimeout(async () => {
+      const health = await api.health().catch(() => null);
+      if (this.#isClosed || this.#hasMedia) return;
+      if (health?.workers > 0) this.#gainMedia(health.workers);
+      else this.#watchWorkers(Math.min(2 * delay, longestWorkersDelay));
+    }, delay);
+  }
+
+  #gainMedia(workers) {
+    this.#workers = workers;
+    clearTimeout(this.#workersTimer);
+    this.#showNotices();
+    this.#microphone.openIfAllowed();
+    for (const { channel } of this.#views.values()) channel.restartMedia();
   }
 
   get #hasMedia() {
@@ -70,6 +102,8 @@ export class Radio {
   }
 
   close() {
+    this.#isClosed = true;
+    clearTimeout(this.#workersTimer);
     for (const timer of this.#timers) clearInterval(timer);
     this.#stops.abort();
     for (const { channel } of this.#views.values()) channel.drop();
@@ -347,6 +381,7 @@ export class Radio {
     line.addEventListener('refused', () => {
       this.#signOut(
         'The server did not accept this token: it may have expired, or be another server’s. After too many attempts, wait a minute.',
+        { isTokenKept: true },
       );
     });
     line.addEventListener('push', ({ detail }) => this.#onPush(detail));
@@ -394,6 +429,7 @@ export class Radio {
     this.#become('open');
     const before = this.#workers;
     await this.#askServer(); // it may be another server now
+    if (this.#isClosed) return;
     if (before === 0 && this.#workers !== 0) this.#microphone.openIfAllowed();
     for (const { channel } of this.#views.values()) if (!channel.isIn) channel.join();
   }
@@ -401,6 +437,7 @@ export class Radio {
   #onPush({ type, data, error }) {
     if (type === 'channel-list') this.#onChannelList(data);
     else if (type === 'error') this.#connection.reason = `The server says: ${error}.`;
+    else if (data?.action === 'media-restarted' && !this.#hasMedia) this.#gainMedia(null);
     else this.#views.get(data?.channelId)?.channel.receive(type, data);
   }
 

@@ -8,19 +8,21 @@ import { wake, audioContext } from './sound.js';
 import { holderOf } from './token.js';
 
 /**
- * `message` says why the form is there again, `userName` what to begin with; `signedIn({token,
- * demoName})` is called.
+ * `message` says why the form is there again, `tryAgain()` perhaps does what failed once more, `userName`
+ * is what to begin with; `signedIn({token, demoName})` is called.
  */
 export class SignIn {
   element = h('main', { class: 'entry' });
   #problem = h('p', { class: 'problem', role: 'alert' });
   #signedIn;
   #message;
+  #tryAgain;
   #userName;
 
-  constructor({ message = '', userName = '', signedIn }) {
+  constructor({ message = '', userName = '', tryAgain = null, signedIn }) {
     this.#signedIn = signedIn;
     this.#message = message;
+    this.#tryAgain = tryAgain;
     this.#userName = userName;
     this.element.append(h('div', { class: 'corner' }, themeButton()));
     this.#load();
@@ -49,6 +51,12 @@ export class SignIn {
             { class: 'notice warning', role: 'alert' },
             icon('alert'),
             h('span', {}, this.#message),
+            this.#tryAgain &&
+              h(
+                'button',
+                { type: 'button', class: 'button small', click: this.#tryAgain },
+                'Try again',
+              ),
           )
         : null,
       ...content,

@@ -27,6 +27,8 @@ export class TalkButton {
         pointerdown: (event) => this.#onPointerDown(event),
         // A long press is what this is for, not for a menu.
         contextmenu: (event) => event.preventDefault(),
+        // Enter that is held would click again and again.
+        keydown: (event) => event.key === 'Enter' && event.repeat && event.preventDefault(),
         click: (event) => this.#onClick(event),
         blur: () => this.letGo(),
       },
@@ -90,5 +92,7 @@ export class TalkButton {
     // Not `disabled`: that would take the focus away whenever the line drops.
     this.element.setAttribute('aria-disabled', String(!isUsable));
     if (!isUsable && this.#pressed.size > 0) this.letGo();
+    // What is latched is latched to be held: whoever presses again wants to talk.
+    else if (!isHeld) this.#up('latch');
   }
 }
