@@ -79,18 +79,15 @@ task<std::string> answer_to(request asked, Handler& handler) {
 
 // ---- Refusals that several requests have in common ----------------------------------------------
 
-inline std::string quoted(std::string_view text) {
-    return parley::detail::quote_for_report(text);
-}
-
 inline refusal not_joined(std::string_view channel) {
-    return {"join the channel first: " + quoted(channel) + " is not one of yours"};
+    return {"join the channel first: " + parley::detail::quote_for_report(channel) +
+            " is not one of yours"};
 }
 
 /// Of a request whose data is not as it must be, or that nobody knows.
 inline refusal refused(unroutable const& why) {
     if (why.what) return {why.what->text()};
-    return {"unknown type " + quoted(why.name)};
+    return {"unknown type " + parley::detail::quote_for_report(why.name)};
 }
 
 } // namespace parley::signaling

@@ -60,7 +60,7 @@ class media_handler {
         bool const sends = request.direction == "send";
         if (!sends && request.direction != "recv") {
             co_return refusal{"direction: expected send or recv, found " +
-                              quoted(request.direction)};
+                              parley::detail::quote_for_report(request.direction)};
         }
         auto const& channel = request.channelId;
         std::size_t has = 0;
@@ -147,7 +147,8 @@ class media_handler {
 
     /// Whether it is somebody else's is not said.
     static refusal not_own(std::string_view what, std::string_view id) {
-        return {"there is no " + std::string(what) + " " + quoted(id) + " of yours"};
+        return {"there is no " + std::string(what) + " " + parley::detail::quote_for_report(id) +
+                " of yours"};
     }
 
     std::shared_ptr<Hub> hub_;

@@ -50,7 +50,8 @@ class request_handler {
                               std::to_string(request.channelId.size()) + " bytes"};
         }
         if (!may_join(self_->who, request.channelId)) {
-            co_return refusal{"the token does not allow the channel " + quoted(request.channelId)};
+            co_return refusal{"the token does not allow the channel " +
+                              parley::detail::quote_for_report(request.channelId)};
         }
         auto const joined = co_await hub_.join(self_, request.channelId);
         if (!joined) co_return joined.error();
