@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <system_error>
 
 namespace voice_signaling {
 
@@ -136,11 +138,26 @@ voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tok
 }
 
 std::string built_worker() {
-    if (auto const* given = std::getenv("PARLEY_MEDIASOUP_WORKER")) return given;
-#ifdef PARLEY_MEDIASOUP_WORKER
-    if (std::filesystem::is_regular_file(PARLEY_MEDIASOUP_WORKER)) return PARLEY_MEDIASOUP_WORKER;
-#endif
-    return {};
+    auto const variable = [](char const* name) {
+        auto const* text = std::getenv(name);
+        return std::string(text != nullptr ? text : "");
+    };
+    if (auto given = variable("PARLEY_MEDIASOUP_WORKER"); !given.empty()) return given;
+    std::filesystem::path cache = variable("XDG_CACHE_HOME");
+    if (cache.empty()) cache = std::filesystem::path(variable("HOME")) / ".cache";
+    auto const folder = "mediasoup-worker-" + std::string(signaling::mediasoup::worker_version);
+    std::filesystem::path newest;
+    std::filesystem::file_time_type its_time{};
+    std::error_code ec; // what cannot be read is not there
+    for (auto const& one : std::filesystem::directory_iterator(cache / "parley", ec)) {
+        if (!one.path().filename().string().starts_with(folder + '-')) continue;
+        auto const program = one.path() / "mediasoup-worker";
+        auto const written = std::filesystem::last_write_time(program, ec);
+        if (ec || (!newest.empty() && written <= its_time)) continue;
+        newest = program;
+        its_time = written;
+    }
+    return newest.string();
 }
 
 } // namespace voice_signaling
