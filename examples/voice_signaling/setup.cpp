@@ -63,6 +63,14 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
 }
 
 any_media make_media(signaling::media_section const& media) {
+void log_media(signaling::mediasoup::log_level level, std::string_view text) {
+    using worker_level = signaling::mediasoup::log_level;
+    auto const severity = level == worker_level::debug     ? log::level::debug
+                          : level == worker_level::warning ? log::level::warning
+                                                           : log::level::error;
+    log::write(severity, "media", {{"message", text}});
+}
+
     if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
     signaling::mediasoup_options options{.workers = media.workers,
                                          .listen_address = media.listenAddress,
@@ -70,9 +78,7 @@ any_media make_media(signaling::media_section const& media) {
     options.worker.binary = media.worker;
     options.worker.lowest_port = media.minPort;
     options.worker.highest_port = media.maxPort;
-    options.worker.log = [](auto, std::string_view text) {
-        log::warning("media", {{"message", text}});
-    };
+    options.worker.log = &log_media;
     if (auto const wrong = signaling::check(options)) {
         refuse("media: " + wrong->text() +
                ".\nscripts/mediasoup-worker.sh builds the worker and prints where it is; leave "
