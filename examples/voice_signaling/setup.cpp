@@ -6,15 +6,16 @@
 #include <examples/shared/program.hpp>
 
 #include <parley/encoding.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <algorithm>
 #include <cstdlib>
-#include <memory>
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <system_error>
+#include <utility>
 
 namespace voice_signaling {
 
@@ -62,7 +63,6 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
     return any_floor_store(std::make_unique<signaling::redis_floor_store>(std::move(options)));
 }
 
-any_media make_media(signaling::media_section const& media) {
 void log_media(signaling::mediasoup::log_level level, std::string_view text) {
     using worker_level = signaling::mediasoup::log_level;
     auto const severity = level == worker_level::debug     ? log::level::debug
@@ -71,6 +71,7 @@ void log_media(signaling::mediasoup::log_level level, std::string_view text) {
     log::write(severity, "media", {{"message", text}});
 }
 
+any_media make_media(signaling::media_section const& media) {
     if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
     signaling::mediasoup_options options{.workers = media.workers,
                                          .listen_address = media.listenAddress,
@@ -130,6 +131,9 @@ voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tok
                     ? shared::load_page(shared::own_page("voice-signaling", VOICE_SIGNALING_WEB),
                                         shared::strict_policy, "the program's page")
                     : shared::load_page(root, shared::strict_policy, "web.root");
+    if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
+        refuse("server.trustedProxies" + read.error().text());
+    }
     auto address = shared::resolve(config.server.host, config.server.port);
     auto floors = make_floors(config.floors);
     auto media = make_media(config.media);
