@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
 # Installs the Debian 12 packages that parley needs. Usage: scripts/setup.sh demo|test|worker
-# As root, or as a user with sudo. Does nothing when they are all there.
+# As root, or as a user with sudo. Does nothing when they are all there. `test` includes `worker`, unless
+# PARLEY_SKIP_MEDIASOUP=1 or PARLEY_MEDIASOUP_WORKER names a worker that is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache
@@ -23,6 +24,9 @@ case "${1:-}" in
         # A newer Node.js than Debian's serves as well.
         command -v node >/dev/null || packages+=(nodejs)
         command -v npm >/dev/null || packages+=(npm)
+        if [ "${PARLEY_SKIP_MEDIASOUP:-}" != 1 ] && [ -z "${PARLEY_MEDIASOUP_WORKER:-}" ]; then
+            packages+=("${worker_packages[@]}")
+        fi
         ;;
     *)
         echo "usage: scripts/setup.sh demo|test|worker" >&2

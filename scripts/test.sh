@@ -2,6 +2,8 @@
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
 # Sets up a fresh Debian 12 machine, builds everything, and runs every test: the suites, the
 # independent clients, the consumers, the compile errors, the sanitizers, and the format.
+# Builds mediasoup's worker too, once a machine, for the release tests that need it;
+# PARLEY_SKIP_MEDIASOUP=1 skips them, and PARLEY_MEDIASOUP_WORKER names a worker that is there already.
 # Usage: scripts/test.sh [step ...]; a further step, `tidy`, lints. Without steps, in this order:
 steps=(release asan tsan format)
 set -euo pipefail
@@ -28,11 +30,29 @@ suite() {
         "${builds[$preset]}/Testing/Temporary/LastTest.log"
 }
 
+# Says where mediasoup's worker is, to the tests that need it; it is built unless it is there.
+find_worker() {
+    if [ "${PARLEY_SKIP_MEDIASOUP:-}" = 1 ]; then
+        unset PARLEY_MEDIASOUP_WORKER
+        say "PARLEY_SKIP_MEDIASOUP=1: the tests that need mediasoup's worker are skipped"
+        return
+    fi
+    [ -z "${PARLEY_MEDIASOUP_WORKER:-}" ] || return 0
+    say "mediasoup's worker (some eight minutes the first time; PARLEY_SKIP_MEDIASOUP=1 skips it)"
+    PARLEY_MEDIASOUP_WORKER=$(scripts/mediasoup-worker.sh) || {
+        echo "mediasoup's worker could not be made: see above. It is fetched with npm, which needs a way to" \
+            "its registry; PARLEY_SKIP_MEDIASOUP=1 scripts/test.sh tests without it." >&2
+        exit 1
+    }
+    export PARLEY_MEDIASOUP_WORKER
+    echo "$PARLEY_MEDIASOUP_WORKER"
+}
+
 for step in "${steps[@]}"; do
     case "$step" in
         release)
             (cd tests/e2e && npm ci --silent --no-audit --no-fund)
-            suite release
+            (find_worker; suite release) # under the sanitizers those tests would take too long
             ;;
         asan | tsan) suite "$step" -L sanitized ;;
         format)

@@ -81,8 +81,8 @@ void announce(demo_options const& options, std::uint16_t port, bool audio) {
     std::cout << "Push-to-talk is being served.\n\n  Open       " << url
               << "   in two windows, or more\n  Audio      "
               << (audio ? "yes, by " + options.worker
-                        : "no: signalling only. scripts/mediasoup-worker.sh builds the media "
-                          "server")
+                        : "no: signalling only. scripts/setup.sh worker and then\n"
+                          "             scripts/mediasoup-worker.sh build the media server")
               << "\n\nCtrl+C ends it." << std::endl;
 }
 

@@ -7,12 +7,15 @@
 #include <examples/shared/serve.hpp>
 
 #include <parley/encoding.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace voice_signaling {
@@ -59,6 +62,14 @@ any_floor_store make_floors(signaling::floors_section const& floors) {
     return any_floor_store(std::make_unique<signaling::redis_floor_store>(std::move(options)));
 }
 
+void log_media(signaling::mediasoup::log_level level, std::string_view text) {
+    using worker_level = signaling::mediasoup::log_level;
+    auto const severity = level == worker_level::debug     ? log::level::debug
+                          : level == worker_level::warning ? log::level::warning
+                                                           : log::level::error;
+    log::write(severity, "media", {{"message", text}});
+}
+
 any_media make_media(signaling::media_section const& media) {
     if (media.worker.empty()) return any_media(std::make_unique<signaling::null_media>());
     signaling::mediasoup_options options{.workers = media.workers,
@@ -67,9 +78,7 @@ any_media make_media(signaling::media_section const& media) {
     options.worker.binary = media.worker;
     options.worker.lowest_port = media.minPort;
     options.worker.highest_port = media.maxPort;
-    options.worker.log = [](auto, std::string_view text) {
-        log::warning("media", {{"message", text}});
-    };
+    options.worker.log = &log_media;
     if (auto const wrong = signaling::check(options)) {
         refuse("media: " + wrong->text() +
                ".\nscripts/mediasoup-worker.sh builds the worker and prints where it is; leave "
@@ -111,6 +120,9 @@ parley::jwt_verifier make_verifier(signaling::token_section const& tokens) {
 voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tokens,
                        unsigned threads) {
     auto page = shared::load_page("voice-signaling", VOICE_SIGNALING_WEB, config.web.root);
+    if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
+        refuse("server.trustedProxies" + read.error().text());
+    }
     auto address = shared::resolve(config.server.host, config.server.port);
     auto floors = make_floors(config.floors);
     auto media = make_media(config.media);
@@ -125,11 +137,26 @@ voice_parts make_parts(signaling::configuration config, parley::jwt_verifier tok
 }
 
 std::string built_worker() {
-    if (auto const* given = std::getenv("PARLEY_MEDIASOUP_WORKER")) return given;
-#ifdef PARLEY_MEDIASOUP_WORKER
-    if (std::filesystem::is_regular_file(PARLEY_MEDIASOUP_WORKER)) return PARLEY_MEDIASOUP_WORKER;
-#endif
-    return {};
+    auto const variable = [](char const* name) {
+        auto const* text = std::getenv(name);
+        return std::string(text != nullptr ? text : "");
+    };
+    if (auto given = variable("PARLEY_MEDIASOUP_WORKER"); !given.empty()) return given;
+    std::filesystem::path cache = variable("XDG_CACHE_HOME");
+    if (cache.empty()) cache = std::filesystem::path(variable("HOME")) / ".cache";
+    auto const folder = "mediasoup-worker-" + std::string(signaling::mediasoup::worker_version);
+    std::filesystem::path newest;
+    std::filesystem::file_time_type its_time{};
+    std::error_code ec; // what cannot be read is not there
+    for (auto const& one : std::filesystem::directory_iterator(cache / "parley", ec)) {
+        if (!one.path().filename().string().starts_with(folder + '-')) continue;
+        auto const program = one.path() / "mediasoup-worker";
+        auto const written = std::filesystem::last_write_time(program, ec);
+        if (ec || (!newest.empty() && written <= its_time)) continue;
+        newest = program;
+        its_time = written;
+    }
+    return newest.string();
 }
 
 } // namespace voice_signaling

@@ -29,7 +29,8 @@ parley::jwt_verifier make_verifier(std::string const& secret);
 voice_parts make_parts(parley::signaling::configuration config, parley::jwt_verifier tokens,
                        unsigned threads);
 
-/// The mediasoup worker that was built for this machine; empty when there is none.
+/// The mediasoup worker that `PARLEY_MEDIASOUP_WORKER` names, or the last that
+/// scripts/mediasoup-worker.sh has left in this user's cache; empty when there is none.
 std::string built_worker();
 
 } // namespace voice_signaling

@@ -56,9 +56,15 @@ class voice {
     using request = parley::http_request;
     using status = parley::http::status;
 
+    /// Then the connections are those of the proxy, which has to limit its clients' own.
+    static bool is_behind_proxy(voice_parts const& parts) {
+        return !parts.config.server.trustedProxies.empty();
+    }
+
     static parley::server_options server_options_of(voice_parts const& parts) {
         parley::server_options options;
         options.max_connections = parts.max_connections;
+        if (is_behind_proxy(parts)) options.max_connections_per_address = 0;
         options.limits.ping_interval = std::chrono::seconds(30);
         options.log = &shared::log_server;
         return options;
@@ -74,13 +80,14 @@ class voice {
                                 log::write(log::level::warning, "channels", {{"message", text}});
                             }};
         options.attempts.max_attempts = limits.connectionsPerMinute;
+        options.proxies = parley::trusted_proxies::of(parts.config.server.trustedProxies).value();
         return conversation_type(std::move(options), std::move(parts.floors),
                                  std::move(parts.media));
     }
 
     static admission_type admission_of(voice_parts const& parts) {
         return admission_type(
-            {.max_per_address = 1'000},
+            {.max_per_address = is_behind_proxy(parts) ? parts.max_connections : 1'000},
             parley::rejecting_admission({.max_concurrent = parts.max_connections}));
     }
 

@@ -34,7 +34,7 @@ namespace parley::test {
 
 using namespace parley::signaling;
 
-/// The worker that CMake has built, or nothing.
+/// The worker that there is to test with, or nothing.
 inline std::string mediasoup_worker() {
     auto const* path = std::getenv("PARLEY_MEDIASOUP_WORKER");
     return path != nullptr ? path : "";
@@ -44,9 +44,8 @@ inline std::string mediasoup_worker() {
 inline boost::test_tools::assertion_result has_mediasoup_worker(boost::unit_test::test_unit_id) {
     if (!mediasoup_worker().empty()) return true;
     static bool const said = [] {
-        std::cerr << "skipped: no mediasoup worker (configure with "
-                     "-DPARLEY_BUILD_MEDIASOUP_WORKER=ON, or set PARLEY_MEDIASOUP_WORKER to what "
-                     "scripts/mediasoup-worker.sh prints)\n";
+        std::cerr << "skipped: no mediasoup worker (set PARLEY_MEDIASOUP_WORKER to what "
+                     "scripts/mediasoup-worker.sh prints, as scripts/test.sh does)\n";
         return true;
     }();
     boost::test_tools::assertion_result skipped(!said);

@@ -120,6 +120,25 @@ BOOST_AUTO_TEST_CASE(an_address_that_tries_too_often_is_told_when_to_come_back) 
     BOOST_TEST(world.connect(voice_token("ada")).peer.upgraded());
 }
 
+BOOST_AUTO_TEST_CASE(behind_a_proxy_attempts_are_counted_by_what_it_says_of_its_clients) {
+    voice_world world(1, {.attempts = {.max_attempts = 1},
+                          .proxies = parley::trusted_proxies::of({"192.0.2.1"}).value()});
+    auto const knock = [&world](std::string const& client, std::string const& address) {
+        memory_peer peer(world, world[0].transport, address);
+        peer.read_raw();
+        peer.send_raw("GET /ws HTTP/1.1\r\nHost: voice.test\r\nConnection: Upgrade\r\n"
+                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Forwarded-For: " +
+                      client + "\r\n\r\n");
+        return peer.raw().substr(0, sizeof("HTTP/1.1 401") - 1);
+    };
+    BOOST_TEST(knock("198.51.100.1", "192.0.2.1") == "HTTP/1.1 401");
+    BOOST_TEST(knock("198.51.100.1", "192.0.2.1") == "HTTP/1.1 429");
+    BOOST_TEST(knock("198.51.100.2", "192.0.2.1") == "HTTP/1.1 401");
+    BOOST_TEST(knock("198.51.100.3", "192.0.2.2") == "HTTP/1.1 401");
+    BOOST_TEST(knock("198.51.100.4", "192.0.2.2") == "HTTP/1.1 429"); // anybody can write that
+}
+
 BOOST_AUTO_TEST_CASE(a_client_that_answers_no_ping_is_gone) {
     voice_world world;
     auto ada = world.connect(voice_token("ada"));

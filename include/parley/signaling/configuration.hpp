@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 namespace parley::signaling {
 
@@ -24,6 +25,8 @@ inline constexpr std::string_view env_prefix = "VOICE_SIGNALING_";
 struct server_section {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8090; ///< 0: any free one
+    /// Addresses and networks of reverse proxies whose `X-Forwarded-For` is believed.
+    std::vector<std::string> trustedProxies;
 
     static constexpr auto rules() { return std::tuple(rule(&server_section::host, not_empty())); }
 };
@@ -93,7 +96,7 @@ struct configuration {
 
 } // namespace parley::signaling
 
-BOOST_HANA_ADAPT_STRUCT(parley::signaling::server_section, host, port);
+BOOST_HANA_ADAPT_STRUCT(parley::signaling::server_section, host, port, trustedProxies);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::token_section, algorithm, publicKey, leewaySeconds);
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::limits_section, channelsPerUser, usersPerChannel,
                         connectionsPerUser, connectionsPerMinute);

@@ -14,6 +14,7 @@
 #include <parley/signaling/media_requests.hpp>
 #include <parley/signaling/participant.hpp>
 #include <parley/signaling/request_handler.hpp>
+#include <parley/trusted_proxies.hpp>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/object.hpp>
@@ -45,12 +46,13 @@ class conversation {
     struct options {
         hub_options channels = {};
         attempt_limiter::options attempts = {.max_attempts = 60}; ///< to connect, of an address
+        trusted_proxies proxies = {}; ///< who may say what that address is
     };
 
     conversation(options o, Store floors, Media media)
         : hub_(std::make_shared<hub_type>(std::move(o.channels), std::move(floors),
                                           std::move(media))),
-          attempts_(o.attempts) {
+          attempts_(o.attempts), proxies_(std::move(o.proxies)) {
         hub_->prepare();
     }
 
@@ -61,7 +63,8 @@ class conversation {
     task<result<identified<identity>, http_response>> identify(http_request const& request,
                                                                Context& context) {
         auto const now = context.policies.transport.now();
-        if (auto const wait = attempts_.attempt(context.peer_address, now)) {
+        auto const address = proxies_.client_of(request, context.peer_address);
+        if (auto const wait = attempts_.attempt(address, now)) {
             auto refused = make_error_response(http::status::too_many_requests,
                                                "too many connections from this address");
             refused.set(http::field::retry_after, std::to_string(wait->count()));
@@ -210,6 +213,7 @@ class conversation {
 
     std::shared_ptr<hub_type> hub_;
     attempt_limiter attempts_;
+    trusted_proxies proxies_;
 };
 
 } // namespace parley::signaling

@@ -1,0 +1,87 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+// What voice signalling's program finds on its machine, and what it logs. Run with `node --test`;
+// VOICE_SIGNALING is the path of the program. Builds nothing, and needs no media server: a shell's
+// script takes its place.
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { soon } from './soon.mjs';
+
+const program = resolve(process.env.VOICE_SIGNALING);
+
+/** A directory that goes with the test. */
+async function directoryOf(t) {
+  const directory = await mkdtemp(join(tmpdir(), 'voice-cli-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** The worker that `init` writes into a configuration. */
+async function workerOf(directory, environment) {
+  const file = join(directory, 'voice-signaling.json');
+  await rm(file, { force: true });
+  const env = { PATH: process.env.PATH, ...environment };
+  assert.equal(spawnSync(program, ['init', '--config', file], { env }).status, 0);
+  return JSON.parse(await readFile(file)).media.worker;
+}
+
+test('the worker is found where it was built, unless the environment names another', async (t) => {
+  const directory = await directoryOf(t);
+  const cache = join(directory, '.cache');
+  const built = join(cache, 'parley', 'mediasoup-worker-3.12.16-0123456789ab');
+  assert.equal(await workerOf(directory, { HOME: directory }), '');
+  await mkdir(built, { recursive: true });
+  assert.equal(await workerOf(directory, { HOME: directory }), ''); // begun, and not yet there
+  await mkdir(join(cache, 'parley', 'mediasoup-worker-3.12.17-0123456789ab'));
+  for (const version of ['3.12.16', '3.12.17']) {
+    const folder = join(cache, 'parley', `mediasoup-worker-${version}-0123456789ab`);
+    await writeFile(join(folder, 'mediasoup-worker'), '');
+  }
+  const expected = join(built, 'mediasoup-worker');
+  assert.equal(await workerOf(directory, { HOME: directory }), expected);
+  assert.equal(await workerOf(directory, { HOME: '/none', XDG_CACHE_HOME: cache }), expected);
+  const none = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '' };
+  assert.equal(await workerOf(directory, none), expected);
+  const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '/opt/worker' };
+  assert.equal(await workerOf(directory, named), '/opt/worker');
+});
+
+test('what the worker says is logged as severe as it is', async (t) => {
+  const directory = await directoryOf(t);
+  const worker = join(directory, 'worker');
+  // A message is its length, 32 bits little-endian, and its text, of which the first is the level.
+  const says = [
+    `printf '\\040\\000\\000\\000{"targetId":1,"event":"running"}' >&4`,
+    String.raw`printf '\007\000\000\000Ddetail' >&4`,
+    String.raw`printf '\010\000\000\000Wwarning' >&4`,
+    String.raw`printf '\007\000\000\000Efailed' >&4`,
+  ];
+  await writeFile(worker, `#!/bin/sh\n${says.join('\n')}\nexec sleep 1000\n`);
+  await chmod(worker, 0o755);
+
+  const logged = async (level) => {
+    const options = ['demo', '--json', '--port', '0', '--worker', worker, '--log-level', level];
+    const server = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'] });
+    t.after(() => server.kill('SIGKILL'));
+    const levels = {};
+    const lines = createInterface({ input: server.stderr });
+    const last = new Promise((settle) => {
+      lines.on('line', (line) => {
+        const found = /level=(\w+).*: (detail|warning|failed)"?$/.exec(line);
+        if (found) levels[found[2]] ??= found[1];
+        if (found?.[2] === 'failed') settle();
+      });
+    });
+    await soon('last line', last, 15_000);
+    server.kill();
+    return levels;
+  };
+  const warnings = { warning: 'warning', failed: 'error' };
+  assert.deepEqual(await logged('warning'), warnings);
+  assert.deepEqual(await logged('debug'), { detail: 'debug', ...warnings });
+});
