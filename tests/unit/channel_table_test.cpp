@@ -102,10 +102,12 @@ BOOST_AUTO_TEST_CASE(a_floor_that_another_server_is_given_is_lost_here) {
     speaker const elsewhere{"bob", "bob", 7};
     for (bool const to_nobody : {false, true}) {
         auto const who = grant(ada, "c");
+        told.clear();
         // What was before comes late, by another way than the answer.
         table.deliver(taken("c", elsewhere));
         table.deliver(freed("c"));
         BOOST_TEST(is_heard(hers));
+        BOOST_TEST(told.empty());
         table.deliver(taken("c", who));
         BOOST_TEST(is_heard(hers));
         table.deliver(to_nobody ? freed("c") : taken("c", elsewhere));

@@ -569,24 +569,6 @@ BOOST_AUTO_TEST_CASE(servers_serve_one_channel_together) {
     BOOST_TEST(bob.talk("north"));
 }
 
-BOOST_AUTO_TEST_CASE(whoever_has_the_floor_does_not_hear_what_was_before) {
-    voice_world world(2);
-    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
-    ada.join("north");
-    bob.join("north");
-    BOOST_TEST(ada.talk("north"));
-    bob.last_told("speaker-changed");
-    ada.last_told("speaker-changed");
-    // Of one who had it before, and on a slower way than the answer that gave it to Ada.
-    std::optional<voice::speaker> const nobody;
-    voice::channel_event late{"north", {}, nobody, voice::speaker_changed("north", nobody, {})};
-    parley::asio::co_spawn(world.io, world[1].floors.publish(std::move(late)),
-                           parley::asio::detached);
-    world.settle();
-    BOOST_TEST(ada.last_told("speaker-changed").empty());
-    BOOST_TEST(!bob.last_told("speaker-changed").empty());
-}
-
 BOOST_AUTO_TEST_CASE(while_the_store_is_out_of_reach_nobody_is_given_a_floor) {
     voice_world world(2);
     auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
