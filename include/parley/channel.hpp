@@ -315,6 +315,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
     /// Bytes that an idle connection has ready for a message.
     static constexpr std::size_t first_room = 128;
     static constexpr std::size_t next_room = 2048;
+    static constexpr std::size_t last_room = 64 * 1024;
 
     /// What goes on beside the conversation, at most once at a time.
     struct side_task {
@@ -375,8 +376,14 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             if (failure) self->close_stream();
             self->notify();
         };
-        asio::co_spawn(executor_, std::move(work),
-                       asio::bind_cancellation_slot(beside.cancellation.slot(), std::move(ended)));
+        try {
+            asio::co_spawn(
+                executor_, std::move(work),
+                asio::bind_cancellation_slot(beside.cancellation.slot(), std::move(ended)));
+        } catch (...) {
+            beside.running = false; // it has not begun
+            throw;
+        }
     }
 
     // Starts the reader, or wakes it when there is room in the inbox again.
@@ -426,8 +433,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             auto const had = text.size();
             // What is left of the frame, once its size is known; but no more than has come already,
             // or a little: a peer that only promises much takes none.
-            auto const room = std::min({ws_.read_size_hint(first_room), std::max(had, next_room),
-                                        limits_.max_message + 1 - had});
+            auto const room =
+                std::min({ws_.read_size_hint(first_room), std::clamp(had, next_room, last_room),
+                          limits_.max_message + 1 - had});
             text.resize(had + room);
             auto const into = asio::buffer(text) + had;
             auto [ec, n] = co_await ws_.async_read_some(into, asio::as_tuple(use_task));

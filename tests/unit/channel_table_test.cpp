@@ -49,12 +49,12 @@ struct world {
     std::string produce(connection_ptr const& one, std::string const& channel) {
         auto const transport =
             run(io, media.create_transport(channel, media_direction::send)).value().id;
-        table.with_media(*one, channel, [&](media_ledger& mine) {
+        table.with_media(one, channel, [&](media_ledger& mine) {
             mine.transports.emplace(transport, media_direction::send);
         });
         auto producer = run(io, media.produce(transport, "audio", {})).value();
         media.pause(producer);
-        BOOST_TEST(table.add_producer(*one, channel, transport, producer).kept);
+        BOOST_TEST(table.add_producer(one, channel, transport, producer).kept);
         return producer;
     }
 
@@ -113,6 +113,10 @@ BOOST_AUTO_TEST_CASE(a_floor_that_another_server_is_given_is_lost_here) {
         table.deliver(to_nobody ? freed("c") : taken("c", elsewhere));
         BOOST_TEST(!is_heard(hers));
         BOOST_TEST(!table.give_up(*ada, "c").has_value());
+        auto const ended = table.overruled(); // so that the store hears of it
+        BOOST_TEST_REQUIRE(ended.size() == 1u);
+        BOOST_TEST((ended[0].floor.who == who));
+        BOOST_TEST(table.overruled().empty());
     }
 }
 
@@ -161,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_user_is_here_while_any_of_its_connections_is_or_is_to_be)
 BOOST_AUTO_TEST_CASE(whoever_is_not_in_yet_leaves_no_member) {
     auto const ada = connect("ada");
     BOOST_TEST(table.begin_join(*ada, "c").has_value());
-    BOOST_TEST(!table.is_in(*ada, "c"));
+    BOOST_TEST(!table.is_in(ada, "c"));
     BOOST_TEST(!table.take_out(ada, "c")->was_member);
     BOOST_TEST(table.begin_join(*ada, "c").has_value());
     table.abandon_join(*ada, "c");
@@ -170,12 +174,43 @@ BOOST_AUTO_TEST_CASE(whoever_is_not_in_yet_leaves_no_member) {
 
 BOOST_AUTO_TEST_CASE(how_many_are_in_a_channel_is_known_from_everywhere) {
     member("ada", "c");
-    channel_news const news{"user-joined", "bob", "bob", 17};
-    table.deliver({"c", {}, std::nullopt, channel_changed("c", {}, news), news.users});
+    channel_event event{"c", {}};
+    event.news.emplace("user-joined", "bob", "bob");
+    event.users = 17;
+    table.deliver(event);
     BOOST_TEST(table.describe("c").users == 17u);
+    BOOST_TEST_REQUIRE(told.size() == 1u);
+    BOOST_TEST(told[0].find(R"("userCount":17)") != told[0].npos);
+    event.channel = "elsewhere";
+    table.deliver(event);
     BOOST_TEST(told.size() == 1u);
-    table.deliver({"elsewhere", {}, std::nullopt, channel_changed("c", {}, news), news.users});
-    BOOST_TEST(told.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(news_are_told_with_the_floor_as_it_is_where_they_are_told) {
+    member("ada", "c");
+    table.deliver(taken("c", {"bob", "bob", 7})); // on another server
+    channel_event event{"c", {}};
+    event.news.emplace("user-left", "eve");
+    table.deliver(event);
+    BOOST_TEST_REQUIRE(told.size() == 2u);
+    BOOST_TEST(told[1].find(R"("currentSpeaker":"bob")") != told[1].npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_event_that_says_nothing_is_not_told) {
+    member("ada", "c");
+    table.deliver({"c", {}});
+    BOOST_TEST(told.empty());
+}
+
+BOOST_AUTO_TEST_CASE(whoever_is_not_in_yet_has_no_media) {
+    member("ada", "c");
+    auto const bob = connect("bob");
+    BOOST_TEST(table.begin_join(*bob, "c").has_value());
+    auto const any = [](media_ledger const&) {};
+    BOOST_TEST(!table.with_media(bob, "c", any));
+    BOOST_TEST(!table.add_producer(bob, "c", "transport", "producer").kept);
+    table.finish_join(bob, "c", 2);
+    BOOST_TEST(table.with_media(bob, "c", any));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -569,6 +569,35 @@ BOOST_AUTO_TEST_CASE(servers_serve_one_channel_together) {
     BOOST_TEST(bob.talk("north"));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_whose_last_user_leaves_says_who_speaks_elsewhere) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    BOOST_TEST(bob.talk("north"));
+    ada.get("leave-channel", channel("north"));
+    auto const told = bob.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(told.at("action") == value("user-left"));
+    BOOST_TEST(told.at("currentSpeaker") == value("bob"));
+    BOOST_TEST(told.at("userCount") == value(1));
+}
+
+BOOST_AUTO_TEST_CASE(a_user_who_goes_on_by_another_server_has_not_left) {
+    voice_world world(2);
+    auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);
+    ada.join("north");
+    bob.join("north");
+    auto again = world.connect(voice_token("ada"), 1);
+    again.join("north");
+    bob.last_told("channel-state");
+    ada.peer.vanish();
+    BOOST_TEST(bob.last_told("channel-state").empty());
+    again.peer.vanish();
+    auto const told = bob.last_told("channel-state").at("data").as_object();
+    BOOST_TEST(told.at("action") == value("user-disconnected"));
+    BOOST_TEST(told.at("userCount") == value(1));
+}
+
 BOOST_AUTO_TEST_CASE(while_the_store_is_out_of_reach_nobody_is_given_a_floor) {
     voice_world world(2);
     auto ada = world.connect(voice_token("ada")), bob = world.connect(voice_token("bob"), 1);

@@ -144,9 +144,10 @@ class channel_table {
         return is_here_locked(channel, user);
     }
 
-    [[nodiscard]] bool is_in(connection const& one, std::string const& channel) const {
+    /// Not while it is only about to be.
+    [[nodiscard]] bool is_in(connection_ptr const& one, std::string const& channel) const {
         std::scoped_lock lock(mutex_);
-        return channels_.contains(channel) && one.channels.contains(channel);
+        return is_in_locked(one, channel);
     }
 
     [[nodiscard]] joined_channel describe(std::string const& channel) const {
@@ -175,15 +176,17 @@ class channel_table {
     }
 
     /// The store has given the floor to the connection; so nobody else has it, whatever was known.
-    /// \param since no later than that
-    void grant(connection_ptr const& one, std::string const& channel, speaker const& who,
-               time_point since) {
+    /// \param since no later than that. Returns the producer that is heard from now on, if any.
+    std::optional<std::string> grant(connection_ptr const& one, std::string const& channel,
+                                     speaker const& who, time_point since) {
         std::scoped_lock lock(mutex_);
         auto& record = channels_.at(channel);
         silence(record, channel);
         record.local = local_floor{one, who, since + options_.lifetime / 3,
                                    since + options_.lifetime, record.holder == who};
-        if (auto const& producer = one->channels.at(channel).producer) media_.resume(*producer);
+        auto const& producer = one->channels.at(channel).producer;
+        if (producer) media_.resume(*producer);
+        return producer;
     }
 
     /// Ends the floor of the connection, if it has it.
@@ -202,13 +205,19 @@ class channel_table {
 
     /// Those that are to be refreshed now, or all.
     [[nodiscard]] std::vector<held_floor> due(time_point now, bool all) const {
-        std::vector<held_floor> due;
+        return held_of([&](local_floor const& one) { return all || one.refresh_at <= now; });
+    }
+
+    /// Those that somebody else can have soon. What takes the store a few seconds is not too late.
+    [[nodiscard]] std::vector<held_floor> running_out(time_point now) const {
+        auto const margin = options_.lifetime / 8;
+        return held_of([&](local_floor const& one) { return one.valid_until - margin <= now; });
+    }
+
+    /// Those that an event has ended (`deliver`) since the last call.
+    [[nodiscard]] std::vector<held_floor> overruled() {
         std::scoped_lock lock(mutex_);
-        for (auto const& [channel, record] : channels_) {
-            if (record.local && (all || record.local->refresh_at <= now))
-                due.push_back({channel, *record.local});
-        }
-        return due;
+        return std::exchange(overruled_, {});
     }
 
     /// The floor has been refreshed. \param since no later than that
@@ -268,13 +277,11 @@ class channel_table {
     /// Calls `change(media_ledger&)` on what the connection has in the channel; false when it is
     /// not in it.
     template <class Change>
-    bool with_media(connection& one, std::string const& channel, Change change) {
+    bool with_media(connection_ptr const& one, std::string const& channel, Change change) {
         std::scoped_lock lock(mutex_);
-        bool const is_open = channels_.contains(channel);
-        if (!is_open) media_.close_channel(channel); // made after all have left
-        auto const found = one.channels.find(channel);
-        if (found == one.channels.end() || !is_open) return false;
-        change(found->second);
+        if (!channels_.contains(channel)) media_.close_channel(channel); // made after all have left
+        if (!is_in_locked(one, channel)) return false;
+        change(one->channels.at(channel));
         return true;
     }
 
@@ -294,19 +301,19 @@ class channel_table {
     };
 
     /// A producer that is there from now on, in place of an earlier one.
-    added_producer add_producer(connection& one, std::string const& channel,
+    added_producer add_producer(connection_ptr const& one, std::string const& channel,
                                 std::string const& transport, std::string const& producer) {
         std::scoped_lock lock(mutex_);
-        auto const found = one.channels.find(channel);
-        if (found == one.channels.end() || !found->second.transports.contains(transport)) {
+        auto* const ledger = is_in_locked(one, channel) ? &one->channels.at(channel) : nullptr;
+        if (!ledger || !ledger->transports.contains(transport)) {
             media_.close_producer(producer);
             return {};
         }
-        if (found->second.producer) media_.close_producer(*found->second.producer);
-        found->second.producer = producer;
-        found->second.producer_transport = transport;
+        if (ledger->producer) media_.close_producer(*ledger->producer);
+        ledger->producer = producer;
+        ledger->producer_transport = transport;
         auto const& record = channels_.at(channel);
-        if (!record.is_held_by(one)) return {true, {}};
+        if (!record.is_held_by(*one)) return {true, {}};
         media_.resume(producer);
         return {true, record.local->who};
     }
@@ -328,9 +335,9 @@ class channel_table {
             if (found == channels_.end()) continue;
             for (auto const& member : found->second.members)
                 member->channels[channel] = media_ledger();
-            channel_news const news{"media-restarted", {}, {}, found->second.users};
-            deliver_locked(
-                {channel, {}, std::nullopt, channel_changed(channel, found->second.holder, news)});
+            channel_event event{channel, {}};
+            event.news.emplace("media-restarted");
+            deliver_locked(event);
         }
     }
 
@@ -349,6 +356,20 @@ class channel_table {
         auto const found = channels_.find(channel);
         if (found == channels_.end()) return {};
         return {found->second.holder, found->second.users};
+    }
+
+    [[nodiscard]] bool is_in_locked(connection_ptr const& one, std::string const& channel) const {
+        auto const found = channels_.find(channel);
+        return found != channels_.end() && found->second.members.contains(one);
+    }
+
+    template <class Condition>
+    [[nodiscard]] std::vector<held_floor> held_of(Condition condition) const {
+        std::vector<held_floor> all;
+        std::scoped_lock lock(mutex_);
+        for (auto const& [channel, record] : channels_)
+            if (record.local && condition(*record.local)) all.push_back({channel, *record.local});
+        return all;
     }
 
     [[nodiscard]] bool is_here_locked(std::string const& channel, std::string const& user) const {
@@ -393,14 +414,13 @@ class channel_table {
         if (found == channels_.end()) return;
         auto& record = found->second;
         if (event.users) record.users = *event.users;
-        auto text = event.text;
+        std::shared_ptr<std::string const> text;
         if (event.floor) {
-            follow(record, event.channel, *event.floor);
-            if (!text && record.holder == *event.floor) return;
-            if (!text) text = speaker_changed(event.channel, *event.floor, std::nullopt);
-            record.holder = *event.floor;
-            ++record.changes;
+            text = follow(record, event);
+        } else if (event.news) {
+            text = channel_changed(event.channel, record.holder, *event.news, record.users);
         }
+        if (!text) return;
         for (auto const& member : record.members) {
             // Whoever has the floor has overtaken what was said of it before.
             bool const overtaken = event.floor && record.is_held_by(*member);
@@ -408,14 +428,19 @@ class channel_table {
         }
     }
 
-    /// A store that has lost its memory gives a floor away that somebody here still has.
-    void follow(channel_record& record, std::string const& channel,
-                std::optional<speaker> const& holder) {
-        if (!record.local) return;
-        if (holder == record.local->who)
+    /// The floor has changed. Returns what is said about it; null when the members know it.
+    std::shared_ptr<std::string const> follow(channel_record& record, channel_event const& event) {
+        auto const& holder = *event.floor;
+        if (record.local && record.local->who == holder) {
             record.local->announced = true;
-        else if (record.local->announced)
-            silence(record, channel);
+        } else if (record.local && record.local->announced) {
+            // A store that has lost its memory has given away what somebody here still has.
+            overruled_.push_back({event.channel, *silence(record, event.channel)});
+        }
+        if (!event.text && record.holder == holder) return nullptr;
+        record.holder = holder;
+        ++record.changes;
+        return event.text ? event.text : speaker_changed(event.channel, holder, std::nullopt);
     }
 
     hub_options const& options_;
@@ -423,6 +448,7 @@ class channel_table {
     mutable std::mutex mutex_;
     std::map<std::string, std::set<connection_ptr>> users_; // connections by user
     std::map<std::string, channel_record> channels_;
+    std::vector<held_floor> overruled_; // at most one a channel and second
     std::int64_t last_timestamp_ = 0;
 };
 

@@ -52,7 +52,13 @@ class floor_keeper {
         auto const grant = co_await store_.take(channel, claim.who, std::move(event));
         if (!grant) co_return floor_answer{};
         if (!grant->granted) co_return floor_answer{false, grant->holder};
-        table_.grant(one, channel, claim.who, now);
+        auto const producer = table_.grant(one, channel, claim.who, now);
+        if (producer != claim.producer) {
+            // Made meanwhile: the others have been told of another, or of none.
+            channel_event again{channel, one->id, std::optional(claim.who),
+                                speaker_changed(channel, claim.who, producer)};
+            co_await publish(std::move(again));
+        }
         co_return floor_answer{true, claim.who};
     }
 
@@ -94,10 +100,19 @@ class floor_keeper {
     template <class Clock>
     task<> keep(Clock now) {
         bool const all = doubts_all_.exchange(false);
+        for (auto& one : table_.overruled())
+            owe({std::move(one.channel), one.floor.who, one.floor.valid_until});
         co_await refresh(now, all);
         co_await pay_releases(now);
         auto doubtful = table_.doubtful(all);
         co_await find_holders(std::move(doubtful));
+    }
+
+    /// Whoever has a floor that somebody else can have soon is silenced.
+    void end_what_runs_out(time_point now) {
+        for (auto& one : table_.running_out(now)) {
+            if (end(one)) owe({std::move(one.channel), one.floor.who, one.floor.valid_until});
+        }
     }
 
   private:
@@ -108,27 +123,35 @@ class floor_keeper {
     task<> refresh(Clock now, bool all) {
         for (auto const& one : table_.due(now(), all)) {
             auto const since = now();
+            end_what_runs_out(since);
             auto const kept = co_await store_.refresh(one.channel, one.floor.who);
             if (kept && *kept) {
                 table_.prolong(one, since);
-                continue;
+                if (all && !one.floor.announced) announce(one);
+            } else if (kept) {
+                if (end(one)) co_await find_holder(one.channel);
+            } else if (all) {
+                doubts_all_ = true;
             }
-            if (!kept && all) doubts_all_ = true;
-            // The answer of a store that hangs takes a few seconds: longer than that it is safe.
-            if (kept || one.floor.valid_until - std::chrono::seconds(4) <= now())
-                co_await lose(one, kept.has_value());
         }
+        end_what_runs_out(now());
     }
 
-    /// The floor is somebody else's, or can be.
-    task<> lose(held_floor one, bool is_known) {
-        if (!table_.lose(one)) co_return;
+    /// Silences whoever has the floor here; false when that has been done already.
+    bool end(held_floor const& one) {
+        if (!table_.lose(one)) return false;
         table_.deliver({one.channel,
                         {},
                         std::optional<speaker>(),
                         speaker_changed(one.channel, std::nullopt, std::nullopt)});
-        if (!is_known) owe({one.channel, one.floor.who, one.floor.valid_until});
-        co_await find_holder(one.channel);
+        return true;
+    }
+
+    /// To the members here, who may have missed it: its event was lost with the store.
+    void announce(held_floor const& one) {
+        auto const producer = table_.speaking_producer(one.channel);
+        table_.deliver({one.channel, one.floor.by->id, std::optional(one.floor.who),
+                        speaker_changed(one.channel, one.floor.who, producer)});
     }
 
     /// A floor whose release failed would come back as somebody's with the store.
@@ -151,13 +174,14 @@ class floor_keeper {
             owed.swap(owed_);
         }
         for (auto& one : owed) {
-            if (one.until <= now()) continue;
+            end_what_runs_out(now());
             channel_event event{one.channel,
                                 {},
                                 std::optional<speaker>(),
                                 speaker_changed(one.channel, std::nullopt, std::nullopt)};
             auto const released = co_await store_.release(one.channel, one.who, std::move(event));
-            if (!released) owe(std::move(one));
+            // After its time it is free by itself; but the store has been told.
+            if (!released && one.until > now()) owe(std::move(one));
         }
     }
 

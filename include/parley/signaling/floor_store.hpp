@@ -35,6 +35,13 @@ struct speaker {
 /// How long a floor is held that is not refreshed.
 inline constexpr std::chrono::seconds floor_lifetime{30};
 
+/// What has become of a member of a channel, or of the whole channel.
+struct channel_news {
+    std::string action;      ///< `user-joined`, `user-left`, `user-disconnected`, `media-restarted`
+    std::string userId = {}; ///< empty: nobody's doing
+    std::string userName = {}; ///< empty: not known
+};
+
 /// What the members of a channel are told, wherever they are connected. All servers get the events
 /// of a channel in one order, which is that of the changes of its floor.
 struct channel_event {
@@ -42,11 +49,13 @@ struct channel_event {
     std::string except; ///< the connection that is not told, as `userId:<unique>`; empty: none
     /// Where the floor has changed: who has it now, if anybody.
     std::optional<std::optional<speaker>> floor = {};
-    /// The message, as it is sent. Null when the store itself has freed the floor, or found it
-    /// free: of one who took it and never learnt so, or whose server is gone. Then the listener
-    /// finds the words, if the members do not know it already.
-    std::shared_ptr<std::string const> text;
-    /// Where that has changed: how many different users are in the channel.
+    /// The message that tells of the floor, as it is sent. Null when the store itself has freed the
+    /// floor, or found it free: of one who took it and never learnt so, or whose server is gone.
+    /// Then the listener finds the words, if the members do not know it already.
+    std::shared_ptr<std::string const> text = {};
+    /// What is told with the state of the channel as it is where and when it is told.
+    std::optional<channel_news> news = {};
+    /// How many different users are in the channel; the store says it (`publish`).
     std::optional<std::size_t> users = {};
 };
 
@@ -66,7 +75,6 @@ struct membership {
 struct departure {
     std::string channel;
     std::string user;
-    std::size_t users = 0; ///< how many different users are left
 
     bool operator==(departure const&) const = default;
 };
@@ -86,8 +94,11 @@ struct departure {
 /// - `holders(channels)`: who has the floor of each, in their order.
 /// - `join(channel, user, most)`: adds a user of this server's, unless there are `most` already.
 ///   A user who is in the channel already, here or elsewhere, is counted once.
-/// - `leave(channel, user)`: removes one of this server's; users that other servers have stay.
-/// - `publish(event)`: to all servers, this one included.
+/// - `leave(channel, user)`: removes one of this server's; false when it stays, since another
+/// server
+///   has it as well.
+/// - `publish(event)`: to all servers, this one included; with how many users are in the channel in
+///   that step.
 /// - `listen(listener)`: once, before the server starts. The listener gets the events of all
 ///   channels, in their order, on any thread, and must not call the store.
 /// - `reconnected(callback)`: once, before the server starts. Called on any thread when the store
@@ -110,7 +121,7 @@ concept floor_store = requires(S& store, std::string const& name,
     { store.release(name, who, event) } -> std::same_as<task<result<bool>>>;
     { store.holders(names) } -> std::same_as<task<result<std::vector<std::optional<speaker>>>>>;
     { store.join(name, name, most) } -> std::same_as<task<result<membership>>>;
-    { store.leave(name, name) } -> std::same_as<task<result<std::size_t>>>;
+    { store.leave(name, name) } -> std::same_as<task<result<bool>>>;
     { store.publish(event) } -> std::same_as<task<result<void>>>;
     { store.listen(told) } -> std::same_as<void>;
     { store.reconnected(back) } -> std::same_as<void>;
@@ -121,3 +132,4 @@ concept floor_store = requires(S& store, std::string const& name,
 } // namespace parley::signaling
 
 BOOST_HANA_ADAPT_STRUCT(parley::signaling::speaker, userId, userName, timestamp);
+BOOST_HANA_ADAPT_STRUCT(parley::signaling::channel_news, action, userId, userName);

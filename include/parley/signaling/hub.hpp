@@ -5,6 +5,7 @@
 /// All that the connections of one server share: their channels, a floor store and a media server
 /// (voice signalling specification, §2 to §4).
 
+#include <parley/detail/exception_text.hpp>
 #include <parley/signaling/channel_table.hpp>
 #include <parley/signaling/connection.hpp>
 #include <parley/signaling/floor_keeper.hpp>
@@ -73,7 +74,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         return members_.leave(std::move(one), std::move(channel), "user-left");
     }
 
-    [[nodiscard]] bool is_in(connection const& one, std::string const& channel) const {
+    [[nodiscard]] bool is_in(connection_ptr const& one, std::string const& channel) const {
         return table_.is_in(one, channel);
     }
 
@@ -94,7 +95,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
 
     /// See `channel_table::with_media`.
     template <class Change>
-    bool with_media(connection& one, std::string const& channel, Change change) {
+    bool with_media(connection_ptr const& one, std::string const& channel, Change change) {
         return table_.with_media(one, channel, std::move(change));
     }
 
@@ -108,7 +109,7 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
     /// the floor. False, and the producer is closed, when the connection has left meanwhile.
     task<bool> add_producer(connection_ptr one, std::string channel, std::string transport,
                             std::string producer) {
-        auto const added = table_.add_producer(*one, channel, transport, producer);
+        auto const added = table_.add_producer(one, channel, transport, producer);
         if (added.speaks) {
             channel_event event{channel, one->id, added.speaks,
                                 speaker_changed(channel, added.speaks, producer)};
@@ -131,13 +132,23 @@ class hub : public std::enable_shared_from_this<hub<Store, Media>> {
         auto const now = [&context] { return context.policies.transport.now(); };
         for (bool running = true; running;) {
             running = co_await context.wait_until(now() + std::chrono::seconds(1));
-            co_await floors_.keep(now);
-            co_await members_.pay_leaves();
+            co_await beat(now);
         }
         co_await members_.end();
     }
 
   private:
+    /// What is to be done about once a second.
+    template <class Clock>
+    task<> beat(Clock now) {
+        try {
+            co_await floors_.keep(now);
+            co_await members_.pay_leaves(now);
+        } catch (...) {
+            if (options_.log) options_.log("channels: " + parley::detail::exception_text());
+        }
+    }
+
     hub_options const options_;
     channel_table<Media> table_{options_, media};
     floor_keeper<Store, Media> floors_{store, table_};

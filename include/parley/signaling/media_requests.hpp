@@ -49,7 +49,7 @@ class media_handler {
     // ---- One overload a request -----------------------------------------------------------------
 
     task<answer> operator()(requests::get_router_capabilities request) {
-        if (!hub_->is_in(*self_, request.channelId)) co_return not_joined(request.channelId);
+        if (!hub_->is_in(self_, request.channelId)) co_return not_joined(request.channelId);
         auto capabilities = co_await hub_->media.capabilities(request.channelId);
         if (!capabilities) co_return refusal{capabilities.error().message};
         boost::json::object answered{{"routerRtpCapabilities", *std::move(capabilities)}};
@@ -69,7 +69,7 @@ class media_handler {
             has = mine.transports.size();
             serial = mine.serial;
         };
-        if (!hub_->with_media(*self_, channel, look)) co_return not_joined(channel);
+        if (!hub_->with_media(self_, channel, look)) co_return not_joined(channel);
         if (has >= max_transports) {
             co_return refusal{"a connection may have " + std::to_string(max_transports) +
                               " transports in a channel"};
@@ -84,7 +84,7 @@ class media_handler {
             mine.transports.emplace(made->id, direction);
             if (!sends) mine.receiver = made->id;
         };
-        if (!hub_->with_media(*self_, channel, keep)) {
+        if (!hub_->with_media(self_, channel, keep)) {
             hub_->media.close_transport(made->id);
             co_return not_joined(channel);
         }
@@ -128,7 +128,7 @@ class media_handler {
         auto const& channel = request.channelId;
         std::optional<std::string> transport;
         auto const look = [&](media_ledger const& mine) { transport = mine.receiver; };
-        if (!hub_->with_media(*self_, channel, look)) co_return not_joined(channel);
+        if (!hub_->with_media(self_, channel, look)) co_return not_joined(channel);
         if (!transport) co_return refusal{"create a transport of direction recv first"};
         auto made =
             co_await hub_->media.consume(*transport, request.producerId, request.rtpCapabilities);

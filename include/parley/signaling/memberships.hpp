@@ -66,23 +66,24 @@ class memberships {
                               " users are allowed"};
         }
         if (table_.finish_join(one, channel, entered->users)) co_await floors_.find_holder(channel);
-        channel_news news{"user-joined", user, one->who.userName, entered->users};
-        co_await publish(channel, one->id, std::move(news));
+        channel_news news{"user-joined", user, one->who.userName};
+        co_await publish(channel, one->id, std::move(news), std::nullopt);
         co_return table_.describe(channel);
     }
 
     /// Takes a connection out of a channel, with all that it has there; false when it is not in it.
-    /// The others are told when none of the user's connections here is left in it.
+    /// The others are told when none of the user's connections, on any server, is left in it.
     /// \param action `user-left` or `user-disconnected`
     task<bool> leave(connection_ptr one, std::string channel, std::string_view action) {
         auto const left = table_.take_out(one, channel);
         if (!left) co_return false;
         if (left->floor) co_await floors_.release(channel, *left->floor);
         if (!left->was_member || !left->last_of_user) co_return true;
-        auto const users = co_await leave_store(channel, one->who.userId, one->who.userName);
-        auto const guessed = left->users - std::min<std::size_t>(left->users, 1);
-        channel_news news{action, one->who.userId, one->who.userName, users ? *users : guessed};
-        co_await publish(channel, one->id, std::move(news));
+        auto const gone = co_await leave_store(channel, one->who.userId, one->who.userName);
+        if (gone && !*gone) co_return true;
+        channel_news news{std::string(action), one->who.userId, one->who.userName};
+        co_await publish(channel, one->id, std::move(news),
+                         left->users - std::min<std::size_t>(left->users, 1));
         co_return true;
     }
 
@@ -97,13 +98,16 @@ class memberships {
     void announce(departure const& gone) {
         std::scoped_lock lock(mutex_);
         if (!executor_) return;
-        channel_news news{"user-disconnected", gone.user, {}, gone.users};
-        spawn([this, gone, news] { return publish(gone.channel, {}, news); });
+        channel_news news{"user-disconnected", gone.user};
+        spawn([this, gone, news] { return publish(gone.channel, {}, news, std::nullopt); });
     }
 
-    /// What is to be done about once a second: users have left while the store was out of reach.
-    task<> pay_leaves() {
+    /// What is to be done about once a second, and takes about as long at most: users have left
+    /// while the store was out of reach. \param now the clock
+    template <class Clock>
+    task<> pay_leaves(Clock now) {
         if (store_.failing()) co_return;
+        auto const until = now() + std::chrono::seconds(1);
         owed_leaves owed;
         {
             std::scoped_lock lock(mutex_);
@@ -112,10 +116,15 @@ class memberships {
         for (auto const& [key, name] : owed) {
             auto const& [channel, user] = key;
             if (table_.is_here(channel, user)) continue;
-            auto const users = co_await leave_store(channel, user, name);
-            if (!users || name.empty()) continue;
-            channel_news news{"user-disconnected", user, name, *users};
-            co_await publish(channel, {}, std::move(news));
+            if (now() >= until) {
+                owe_leave(channel, user, name);
+                continue;
+            }
+            floors_.end_what_runs_out(now());
+            auto const gone = co_await leave_store(channel, user, name);
+            if (!gone || !*gone || name.empty()) continue;
+            channel_news news{"user-disconnected", user, name};
+            co_await publish(channel, std::string(), std::move(news), std::nullopt);
         }
     }
 
@@ -149,6 +158,7 @@ class memberships {
             static_cast<void>(cancelled);
         }
         std::scoped_lock lock(mutex_);
+        cleared_.reset();
         executor_.reset();
     }
 
@@ -156,28 +166,31 @@ class memberships {
     using timer_type =
         asio::basic_waitable_timer<std::chrono::steady_clock,
                                    asio::wait_traits<std::chrono::steady_clock>, executor>;
+    static constexpr std::size_t max_clearers = 32;
     using owed_leaves = std::map<std::pair<std::string, std::string>, std::string>;
 
     static refusal out_of_reach() { return {"the channel cannot be joined now: try again"}; }
 
-    task<> publish(std::string channel, std::string except, channel_news news) {
-        auto text = channel_changed(channel, table_.describe(channel).holder, news);
-        channel_event event{std::move(channel), std::move(except), std::nullopt, std::move(text),
-                            news.users};
+    /// \param users as far as known: told while the store is out of reach
+    task<> publish(std::string channel, std::string except, channel_news news,
+                   std::optional<std::size_t> users) {
+        channel_event event{std::move(channel), std::move(except)};
+        event.news = std::move(news);
+        event.users = users;
         return floors_.publish(std::move(event));
     }
 
-    /// Returns how many users are left.
-    task<result<std::size_t>> leave_store(std::string channel, std::string user, std::string name) {
-        auto const left = co_await store_.leave(channel, user);
+    /// False when the user is still in the channel, here or on another server.
+    task<result<bool>> leave_store(std::string channel, std::string user, std::string name) {
+        auto const gone = co_await store_.leave(channel, user);
         // Another connection of the user has come in meanwhile, and may have been taken out.
         if (table_.is_here(channel, user)) {
-            auto const again = co_await store_.join(channel, user, options_.max_users);
-            if (again) co_return again->users;
-        } else if (!left) {
-            owe_leave(std::move(channel), std::move(user), std::move(name));
+            co_await store_.join(channel, user, options_.max_users);
+            co_return false;
         }
-        co_return left;
+        if (gone) co_return *gone;
+        owe_leave(std::move(channel), std::move(user), std::move(name));
+        co_return errc::storage_unavailable;
     }
 
     /// \param name empty: nobody has heard of it
@@ -197,15 +210,18 @@ class memberships {
         });
     }
 
+    /// Some at once, since each waits for the store.
     void wake_clearer() {
-        if (clearing_ || paused_ || departed_.empty()) return;
-        clearing_ = true;
-        spawn([this] { return clear(); });
+        if (paused_) return;
+        for (auto waiting = departed_.size(); waiting > 0 && clearers_ < max_clearers; --waiting) {
+            ++clearers_;
+            spawn([this] { return clear(); });
+        }
     }
 
     [[nodiscard]] bool is_clearing() const {
         std::scoped_lock lock(mutex_);
-        return clearing_;
+        return clearers_ > 0;
     }
 
     task<> clear() {
@@ -223,8 +239,10 @@ class memberships {
 
     connection_ptr next_departed() {
         std::scoped_lock lock(mutex_);
-        clearing_ = !paused_ && !departed_.empty();
-        if (!clearing_) return nullptr;
+        if (paused_ || departed_.empty()) {
+            --clearers_;
+            return nullptr;
+        }
         auto one = std::move(departed_.front());
         departed_.pop_front();
         return one;
@@ -243,7 +261,7 @@ class memberships {
     keeper_type& floors_;
     mutable std::mutex mutex_;
     std::deque<connection_ptr> departed_; // still to be cleared up
-    bool clearing_ = false;
+    std::size_t clearers_ = 0;
     bool paused_ = false;
     owed_leaves owed_; // by channel and user: the user's name
     std::weak_ptr<void> owner_;

@@ -96,15 +96,17 @@ class memory_floor_store {
         co_return membership{true, users.size()};
     }
 
-    task<result<std::size_t>> leave(std::string channel, std::string user) {
+    task<result<bool>> leave(std::string channel, std::string user) {
         std::scoped_lock const lock(floors_->mutex);
         if (!server_->reachable) co_return errc::storage_unavailable;
-        co_return floors_->leave(channel, user, server_.get()).left;
+        co_return floors_->leave(channel, user, server_.get());
     }
 
     task<result<void>> publish(channel_event event) {
         std::scoped_lock const lock(floors_->mutex);
         if (!server_->reachable) co_return errc::storage_unavailable;
+        auto const found = floors_->channels.find(event.channel);
+        event.users = found == floors_->channels.end() ? 0 : found->second.users.size();
         floors_->tell(event);
         co_return result<void>();
     }
@@ -188,11 +190,6 @@ class memory_floor_store {
         std::map<std::string, std::set<server const*>> users; // and the servers that have them
     };
 
-    struct left_users {
-        bool gone = false; // on no server any more
-        std::size_t left = 0;
-    };
-
     /// What the servers share. All but `mutex` and `limits` is guarded by the former.
     struct floors {
         explicit floors(options o) : limits(std::move(o)) {}
@@ -211,16 +208,18 @@ class memory_floor_store {
                 if (each->reachable && each->listener) each->listener(event);
         }
 
-        left_users leave(std::string const& channel, std::string const& user, server const* from) {
+        /// Whether no server has the user in the channel after that.
+        bool leave(std::string const& channel, std::string const& user, server const* from) {
             auto const found = channels.find(channel);
-            if (found == channels.end()) return {};
+            if (found == channels.end()) return true;
             auto& users = found->second.users;
             auto const at = users.find(user);
-            bool const gone = at != users.end() && at->second.erase(from) > 0 && at->second.empty();
-            if (gone) users.erase(at);
-            left_users const left{gone, users.size()};
+            if (at == users.end()) return true;
+            at->second.erase(from);
+            if (!at->second.empty()) return false;
+            users.erase(at);
             forget_if_empty(channel);
-            return left;
+            return true;
         }
 
         /// Its users leave every channel; those who are gone, by channel.
@@ -230,10 +229,8 @@ class memory_floor_store {
                 for (auto const& [user, on] : state.users)
                     if (on.contains(one)) members.emplace_back(name, user);
             std::vector<departure> all;
-            for (auto const& [name, user] : members) {
-                auto const [gone, left] = leave(name, user, one);
-                if (gone) all.push_back({name, user, left});
-            }
+            for (auto const& [name, user] : members)
+                if (leave(name, user, one)) all.push_back({name, user});
             return all;
         }
 
@@ -247,7 +244,7 @@ class memory_floor_store {
             std::set<std::string> told;
             for (auto const& one : gone)
                 if (!holder(one.channel) && told.insert(one.channel).second)
-                    tell({one.channel, {}, std::optional<speaker>(), nullptr});
+                    tell({one.channel, {}, std::optional<speaker>()});
         }
 
         /// Frees the floors that it took.
@@ -257,7 +254,7 @@ class memory_floor_store {
                 if (state.floor && state.floor->by == one) freed.push_back(name);
             for (auto const& name : freed) {
                 channels[name].floor.reset();
-                tell({name, {}, std::optional<speaker>(), nullptr});
+                tell({name, {}, std::optional<speaker>()});
                 forget_if_empty(name);
             }
         }

@@ -157,24 +157,18 @@ speaker_changed(std::string const& channel, std::optional<speaker> const& holder
     return push_text("speaker-changed", std::move(data));
 }
 
-/// What a `channel-state` push says besides the state.
-struct channel_news {
-    std::string_view action; ///< `user-joined`, `user-left`, `user-disconnected`, `media-restarted`
-    std::string userId;      ///< empty: nobody's doing
-    std::string userName;
-    std::size_t users = 0; ///< how many are in the channel now
-};
-
+/// To whoever is in a channel, when others come and go. \param users how many are in it now
 inline std::shared_ptr<std::string const> channel_changed(std::string const& channel,
                                                           std::optional<speaker> const& holder,
-                                                          channel_news const& news) {
+                                                          channel_news const& news,
+                                                          std::size_t users) {
     auto data = state_of(channel, holder);
     data["action"] = news.action;
     if (!news.userId.empty()) {
         data["userId"] = news.userId;
         data["userName"] = news.userName;
     }
-    data["userCount"] = news.users;
+    data["userCount"] = users;
     return push_text("channel-state", std::move(data));
 }
 

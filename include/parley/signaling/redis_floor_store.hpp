@@ -36,21 +36,20 @@ namespace parley::signaling {
 
 namespace detail {
 
-/// An event as it is published: `{"except"?,"floor"?,"text"?,"users"?}`, with a floor of null when
-/// it is free. The channel is in the name.
+/// An event as it is sent to Redis: `{"except","floor"?,"text"?,"news"?}`, with a floor of null
+/// when it is free. The channel is in the name. Redis adds `"users"` (`redis_script::publish`).
 inline std::string encode_event(channel_event const& event) {
-    boost::json::object out;
-    if (!event.except.empty()) out.emplace("except", event.except);
+    boost::json::object out{{"except", event.except}};
     if (event.floor) {
         auto& floor = out.emplace("floor", nullptr).first->value();
         if (*event.floor) floor = json::codec<speaker>::encode(**event.floor);
     }
     if (event.text) out.emplace("text", *event.text);
-    if (event.users) out.emplace("users", *event.users);
+    if (event.news) out.emplace("news", json::encode(*event.news));
     return boost::json::serialize(out);
 }
 
-/// The inverse; nothing for what no server of ours has published.
+/// What has been published; nothing when it was no server of ours.
 inline std::optional<channel_event> decode_event(std::string_view key, std::string_view payload) {
     constexpr std::string_view before = "channel:", after = ":events";
     if (key.size() < before.size() + after.size() || !key.starts_with(before) ||
@@ -62,11 +61,10 @@ inline std::optional<channel_event> decode_event(std::string_view key, std::stri
     auto const* const object = parsed ? parsed->if_object() : nullptr;
     if (!object) return std::nullopt;
 
-    channel_event event{std::string(key), {}, {}, nullptr};
-    if (auto const* const except = object->if_contains("except")) {
-        if (!except->is_string()) return std::nullopt;
-        event.except = except->get_string();
-    }
+    channel_event event{std::string(key), {}};
+    auto const* const except = object->if_contains("except");
+    if (!except || !except->is_string()) return std::nullopt;
+    event.except = except->get_string();
     if (auto const* const text = object->if_contains("text")) {
         if (!text->is_string()) return std::nullopt;
         event.text = std::make_shared<std::string const>(text->get_string());
@@ -75,6 +73,11 @@ inline std::optional<channel_event> decode_event(std::string_view key, std::stri
         auto who = json::codec<std::optional<speaker>>::decode(*floor);
         if (!who) return std::nullopt;
         event.floor = std::move(*who);
+    }
+    if (auto const* const news = object->if_contains("news")) {
+        auto told = json::decode<channel_news>(*news);
+        if (!told) return std::nullopt;
+        event.news = *std::move(told);
     }
     if (auto const* const users = object->if_contains("users")) {
         auto const count = json::codec<std::uint64_t>::decode(*users);
@@ -188,9 +191,11 @@ class redis_floor_store {
         auto begin = [self = core_, command = std::move(command)](
                          redis_line* line,
                          answer<std::vector<std::optional<speaker>>> const& done) {
-            if (command.size() == 1) return done(std::vector<std::optional<speaker>>());
-            self->send(line, command, [done](outcome const& got) {
-                if (!got.reply) return done(errc::storage_unavailable);
+            auto const count = command.size() - 1;
+            if (count == 0) return done(std::vector<std::optional<speaker>>());
+            self->send(line, command, [done, count](outcome const& got) {
+                if (!got.reply || elements_of(*got.reply).size() != count)
+                    return done(errc::storage_unavailable);
                 std::vector<std::optional<speaker>> all;
                 for (auto const* const value : elements_of(*got.reply))
                     all.push_back(detail::decode_speaker(*value));
@@ -219,9 +224,9 @@ class redis_floor_store {
         return perform<membership>(std::move(begin));
     }
 
-    task<result<std::size_t>> leave(std::string channel, std::string user) {
+    task<result<bool>> leave(std::string channel, std::string user) {
         auto begin = [self = core_, channel = std::move(channel),
-                      user = std::move(user)](redis_line* line, answer<std::size_t> const& done) {
+                      user = std::move(user)](redis_line* line, answer<bool> const& done) {
             self->forget_member(channel, user, std::nullopt);
             if (!line) {
                 self->to_restore.insert(channel);
@@ -231,20 +236,18 @@ class redis_floor_store {
             keys.emplace_back("servers");
             bool const last = !self->members.contains(channel);
             self->change(line, script::leave, std::move(keys),
-                         {self->id, user, channel, last ? "1" : "0"}, [=](outcome const& got) {
-                             auto const left = core::number_of(got);
-                             if (!left) return done(left.error());
-                             done(static_cast<std::size_t>(*left));
-                         });
+                         {self->id, user, channel, last ? "1" : "0"},
+                         [=](outcome const& got) { done(core::flag_of(got)); });
         };
-        return perform<std::size_t>(std::move(begin));
+        return perform<bool>(std::move(begin));
     }
 
     task<result<void>> publish(channel_event event) {
         auto begin = [self = core_, channel = event.channel,
                       published = detail::encode_event(event)](redis_line* line,
                                                                answer<void> const& done) {
-            self->change(line, script::publish, {self->key(channel, "events")}, {published},
+            self->change(line, script::publish,
+                         {self->key(channel, "events"), self->key(channel, "users")}, {published},
                          [=](outcome const& got) {
                              done(got.reply ? result<void>() : errc::storage_unavailable);
                          });
@@ -357,7 +360,7 @@ class redis_floor_store {
         /// connection's: it is given up, and all is put right with the next.
         void refused(redis_line* line, redisReply const& reply) const {
             std::string const why(text_of(reply));
-            if (why.starts_with("WRONGTYPE")) {
+            if (why.find("WRONGTYPE") != why.npos) { // perhaps behind the name of a script
                 client->log("Redis: " + why);
             } else if (line) {
                 line->close(why);
@@ -418,7 +421,7 @@ class redis_floor_store {
 
         /// What is published when nobody else has the words.
         static std::string free_event() {
-            return detail::encode_event({{}, {}, std::optional<speaker>(), nullptr});
+            return detail::encode_event({{}, {}, std::optional<speaker>()});
         }
 
         // ---- Members ----
@@ -451,7 +454,9 @@ class redis_floor_store {
         static result<membership> membership_of(outcome const& got) {
             if (!got.reply) return errc::storage_unavailable;
             auto const parts = elements_of(*got.reply);
-            if (parts.size() != 2) return errc::storage_unavailable;
+            if (parts.size() != 2 || parts[0]->type != REDIS_REPLY_INTEGER ||
+                parts[1]->type != REDIS_REPLY_INTEGER)
+                return errc::storage_unavailable;
             return membership{parts[0]->integer == 1, static_cast<std::size_t>(parts[1]->integer)};
         }
 
@@ -629,21 +634,12 @@ class redis_floor_store {
                 {server, channel, self->free_event()});
             auto const gone = co_await self->ask(line, std::move(reap));
             if (!gone) co_return;
-            tell_departed(*self, channel, *gone);
+            for (auto& user : detail::texts_of(*gone))
+                if (self->departed) self->departed({channel, std::move(user)});
         }
         auto forget =
             self->script_command(script::forget, {alive, "servers", its_channels}, {server});
         co_await self->ask(line, std::move(forget));
-    }
-
-    /// \param gone how many are left, and those who are gone.
-    static void tell_departed(core const& self, std::string const& channel,
-                              redisReply const& gone) {
-        auto const users = detail::texts_of(gone);
-        if (users.empty()) return;
-        auto const left = static_cast<std::size_t>(elements_of(gone)[0]->integer);
-        for (std::size_t i = 1; i < users.size(); ++i)
-            if (self.departed) self.departed({channel, users[i], left + users.size() - 1 - i});
     }
 
     /// Leaves nothing of this server behind.

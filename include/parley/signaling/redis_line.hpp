@@ -24,6 +24,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -126,11 +127,9 @@ class redis_line : public std::enable_shared_from_this<redis_line> {
 
     /// Sends a command; `answered` is called once, later, with the answer, or with null when the
     /// connection is closed before. False, and nothing is sent or called, when it is closed
-    /// already, or closed now because too many wait.
+    /// already, or too many wait.
     bool send(redis_command const& command, std::function<void(redis_reply)> answered) {
-        if (pending_.size() >= limits_.max_pending)
-            close("more than " + std::to_string(limits_.max_pending) + " commands wait");
-        if (!open_) return false;
+        if (!open_ || pending_.size() >= limits_.max_pending) return false;
         append(command);
         auto const due = std::chrono::steady_clock::now() + limits_.timeout;
         pending_.push_back({std::move(answered), due});
@@ -193,6 +192,7 @@ class redis_line : public std::enable_shared_from_this<redis_line> {
             error_code ignored;
             socket_.close(ignored);
         });
+        if (watch.why()) co_return watch.why(); // a closed socket would be opened again
         auto const [ec] = co_await socket_.async_connect(to, asio::as_tuple(use_task));
         watch.leave();
         if (!ec && to.protocol().family() != AF_UNIX) {
@@ -222,8 +222,11 @@ class redis_line : public std::enable_shared_from_this<redis_line> {
             auto const name = command.front();
             auto const reply = co_await ask(std::move(command));
             if (!reply) co_return "no answer to " + name;
-            if (reply->type == REDIS_REPLY_ERROR)
-                co_return name + " was refused: " + std::string(text_of(*reply));
+            if (reply->type != REDIS_REPLY_ERROR) continue;
+            auto why = text_of(*reply);
+            // A Redis that does not know the command repeats it, and so the password.
+            if (name == "AUTH") why = why.substr(0, why.find(' '));
+            co_return name + " was refused: " + std::string(why);
         }
         co_return std::string();
     }
@@ -292,17 +295,25 @@ class redis_line : public std::enable_shared_from_this<redis_line> {
     /// there.
     void watch_over() {
         auto const now = std::chrono::steady_clock::now();
-        timer_.expires_at(pending_.empty() ? now + limits_.timeout : pending_.front().due);
+        auto const due = pending_.empty() ? now + limits_.timeout : pending_.front().due;
+        timer_.expires_at(std::max(due, now + std::chrono::milliseconds(1)));
         timer_.async_wait([self = shared_from_this()](error_code) {
             if (!self->open_) return;
             if (self->pending_.empty()) {
                 self->send({"PING"}, [](redis_reply const&) {});
-            } else if (self->pending_.front().due <= std::chrono::steady_clock::now()) {
+            } else if (self->pending_.front().due <= std::chrono::steady_clock::now() &&
+                       !self->is_behind()) {
                 return self->close("no answer within " +
                                    std::to_string(self->limits_.timeout.count()) + " ms");
             }
             self->watch_over();
         });
+    }
+
+    /// Has Redis said something that has not been read? Then it is this server that is late.
+    [[nodiscard]] bool is_behind() const {
+        error_code failed;
+        return socket_.available(failed) > 0;
     }
 
     limits const limits_;

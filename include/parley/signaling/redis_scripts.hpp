@@ -41,7 +41,7 @@ enum class redis_script {
     take,    ///< alive, speaker, events; connection, value, lifetime (ms), event
     refresh, ///< alive, speaker; connection, value, lifetime (ms)
     release, ///< alive, speaker, events; connection, value, event
-    publish, ///< alive, events; connection, event
+    publish, ///< alive, events, users; connection, event
     join,    ///< alive, users, presence, channels; connection, server, user, most, channel
     leave,   ///< alive, users, presence, channels, servers; connection, server, user, channel, last
     restore, ///< alive, users, presence, channels; connection, server, channel, users…
@@ -83,9 +83,10 @@ redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', KEYS[3], ARGV[3])
 return 1
 )"},
-    // publish
+    // publish: with how many are in
     {true, R"(
-return redis.call('PUBLISH', KEYS[2], ARGV[2])
+local users = ',"users":' .. redis.call('SCARD', KEYS[3]) .. '}'
+return redis.call('PUBLISH', KEYS[2], string.sub(ARGV[2], 1, -2) .. users)
 )"},
     // join: whether the user is in, and how many are
     {true, R"(
@@ -98,17 +99,17 @@ redis.call('SADD', KEYS[3], ARGV[2] .. ':' .. ARGV[3])
 redis.call('SADD', KEYS[4], ARGV[5])
 return {1, redis.call('SCARD', KEYS[2])}
 )"},
-    // leave: how many are in
+    // leave: whether the user is gone
     {true, R"(
 redis.call('SREM', KEYS[3], ARGV[2] .. ':' .. ARGV[3])
 if ARGV[5] == '1' then redis.call('SREM', KEYS[4], ARGV[4]) end
 for _, server in ipairs(redis.call('SMEMBERS', KEYS[5])) do
   if redis.call('SISMEMBER', KEYS[3], server .. ':' .. ARGV[3]) == 1 then
-    return redis.call('SCARD', KEYS[2])
+    return 0
   end
 end
 redis.call('SREM', KEYS[2], ARGV[3])
-return redis.call('SCARD', KEYS[2])
+return 1
 )"},
     // restore: of this server, exactly these users are in the channel
     {true, R"(
@@ -150,7 +151,7 @@ for _, server in ipairs(redis.call('SMEMBERS', KEYS[1])) do
 end
 return dead
 )"},
-    // reap: how many are in, and the users who were in on that server only; nothing if it lives.
+    // reap: the users who were in on that server only; nothing if it lives.
     // A floor of theirs runs out by itself: not before that is its holder silent, if all that its
     // server has lost is Redis.
     {false, R"(
@@ -176,7 +177,6 @@ redis.call('SREM', KEYS[4], ARGV[2])
 if #gone > 0 and redis.call('EXISTS', KEYS[5]) == 0 then
   redis.call('PUBLISH', KEYS[6], ARGV[3])
 end
-table.insert(gone, 1, redis.call('SCARD', KEYS[2]))
 return gone
 )"},
     // forget

@@ -73,7 +73,7 @@ class request_handler {
 
     task<answer> operator()(requests::ptt_start request) {
         auto const& channel = request.channelId;
-        if (!hub_.is_in(*self_, channel)) co_return not_joined(channel);
+        if (!hub_.is_in(self_, channel)) co_return not_joined(channel);
         auto const won =
             co_await hub_.take_floor(self_, channel, wall_milliseconds(),
                                      session_.deadline_after(std::chrono::milliseconds{0}));
@@ -93,7 +93,7 @@ class request_handler {
 
     task<answer> operator()(requests::ptt_stop request) {
         auto const& channel = request.channelId;
-        if (!hub_.is_in(*self_, channel)) co_return not_joined(channel);
+        if (!hub_.is_in(self_, channel)) co_return not_joined(channel);
         auto const holder = co_await hub_.release_floor(self_, channel);
         boost::json::object answered{{"success", true}, {"state", state_of(channel, holder)}};
         co_return answered;

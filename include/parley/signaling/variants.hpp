@@ -44,7 +44,7 @@ class variant_floor_store {
                                   std::size_t most) {
         return std::visit([&](auto& s) { return s->join(channel, user, most); }, store_);
     }
-    task<result<std::size_t>> leave(std::string const& channel, std::string const& user) {
+    task<result<bool>> leave(std::string const& channel, std::string const& user) {
         return std::visit([&](auto& s) { return s->leave(channel, user); }, store_);
     }
     task<result<void>> publish(channel_event event) {
