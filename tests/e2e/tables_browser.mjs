@@ -343,6 +343,30 @@ test('text, numbers, dates, truth values and NULL are edited in place', async (t
   await isNull();
 });
 
+test('a letter typed on a truth value chooses one, or nothing', async (t) => {
+  await demo.execute(`
+    CREATE TABLE flags (id INTEGER PRIMARY KEY, ready BOOLEAN);
+    INSERT INTO flags VALUES (1, TRUE), (2, NULL)`);
+  const editor = await Editor.at(t, 'flags');
+  for (const [key, letter, shown] of [
+    ['1', 'x', 'true'],
+    ['1', 'f', 'false'],
+    ['2', 'x', 'NULL'],
+    ['2', 'T', 'true'],
+  ]) {
+    await (await editor.cell('ready', key)).click();
+    await editor.type(letter);
+    assert.equal(
+      await editor.field('ready', key).inputValue(),
+      shown === 'NULL' ? '' : shown,
+      letter,
+    );
+    await editor.press('Enter');
+    if (letter !== 'x') await editor.sees('Saved ready.');
+    await editor.stores('ready', key, shown);
+  }
+});
+
 test('what could not be saved is found again from another page', async (t) => {
   const editor = await Editor.at(t, 'visits');
   const [key] = await editor.column('id');
