@@ -700,6 +700,28 @@ test('a change whose answer was lost is sent again without harm', async (t) => {
   await editor.stores('owner', 2, 'stored once');
 });
 
+test('the page waits for an answer for longer than the server waits for the database', async (t) => {
+  const first = await Program.start();
+  t.after(() => first.stop());
+  await first.stop();
+  const patient = await Program.serve(first, { database: { commandTimeoutMs: 60_000 } });
+  t.after(() => patient.stop());
+  await patient.execute('CREATE TABLE slow (id INTEGER PRIMARY KEY); INSERT INTO slow VALUES (1)');
+  const line = await CuttableLine.to(patient);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'slow', { program: patient, url: line.url });
+  await editor.page.clock.install();
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  line.swallowAnswers();
+  await editor.button('Refresh').click();
+  const lost = editor.text('The connection is lost.');
+  await editor.page.clock.fastForward('01:10');
+  assert.equal(await lost.count(), 0);
+  await editor.page.clock.fastForward('00:10');
+  await lost.waitFor();
+});
+
 test('after a restart of the server one logs in again and finds what was typed', async (t) => {
   const first = await Program.start();
   t.after(() => first.stop());
@@ -727,7 +749,7 @@ test('in close mode it is told as well that the session is gone', async (t) => {
   const first = await Program.start();
   t.after(() => first.stop());
   await first.stop();
-  const serve = () => Program.serve(first, { closeMode: true });
+  const serve = () => Program.serve(first, { session: { closeMode: true } });
   const before = await serve();
   t.after(() => before.stop());
   const editor = await Editor.open(t, { program: before });
