@@ -525,6 +525,58 @@ test('somebody else’s change is shown beside one’s own, which overwrites it 
   assert.equal(await mine.field('notes', 1000001).inputValue(), 'typed too late');
 });
 
+test('what somebody else stores right after one’s own change is not overwritten by the next', async (t) => {
+  await demo.execute(`
+    CREATE TABLE busy (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO busy VALUES (1, 'old'), (2, 'old')`);
+  const editor = await Editor.at(t, 'busy');
+  const nothing = async () => {};
+  let [saving, looking, shown] = [nothing, nothing, nothing];
+  await editor.page.routeWebSocket('**/ws', (near) => {
+    const far = near.connectToServer();
+    near.onMessage(async (text) => {
+      const { command } = JSON.parse(text);
+      if (command === 'saveCell') await saving();
+      if (command === 'requestData') await looking(); // at what it has saved
+      far.send(text);
+    });
+    far.onMessage((text) => {
+      near.send(text);
+      if (JSON.parse(text).event === 'tableData') shown();
+    });
+  });
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+
+  for (const [key, isTypedBefore] of [
+    ['1', true],
+    ['2', false],
+  ]) {
+    let release;
+    const sent = new Promise((resolve) => {
+      saving = () => {
+        resolve();
+        return new Promise((go) => (release = go));
+      };
+    });
+    const looked = new Promise((resolve) => (shown = resolve));
+    looking = () => demo.execute(`UPDATE busy SET word = 'theirs' WHERE id = ${key}`);
+    await (await editor.edit('word', key)).fill('mine');
+    await editor.press('Enter');
+    await soon('change', sent, timeout);
+    const field = await editor.edit('word', key); // goes on before it is saved
+    if (isTypedBefore) await field.fill('mine again');
+    release();
+    await soon('row', looked, timeout);
+    [saving, looking, shown] = [nothing, nothing, nothing];
+    if (!isTypedBefore) await field.fill('mine again');
+    await editor.press('Enter');
+    await editor.page.getByRole('definition').filter({ hasText: 'theirs' }).waitFor();
+    await editor.button('Discard mine').click();
+    await editor.stores('word', key, 'theirs');
+  }
+});
+
 test('a row is found again, whatever its key looks like', async (t) => {
   await demo.execute(`
     CREATE TABLE odd_keys (name TEXT PRIMARY KEY, value TEXT);

@@ -205,8 +205,9 @@ export class Table extends EventTarget {
     });
     if (saveCellResult.success) {
       this.#replace(draft.row, { [column.name]: value });
+      this.#changeFrom(draft, value);
       this.#stored(draft);
-      await this.#refresh(draft);
+      await this.#refresh(draft, column, value);
       return;
     }
     const { code, message } = saveCellResult.error ?? {};
@@ -224,6 +225,7 @@ export class Table extends EventTarget {
     }
     this.#replace(draft.row, row);
     if (sameValue(column, row[column.name], value)) {
+      this.#changeFrom(draft, row[column.name]);
       this.#stored(draft);
       return;
     }
@@ -232,15 +234,21 @@ export class Table extends EventTarget {
   }
 
   /** The database may write a value in its own way (71.5 as 71.50): later edits must know it so. */
-  async #refresh(draft) {
+  async #refresh(draft, column, value) {
     const row = await this.#lookUp(draft.row).catch((error) => {
       if (!(error instanceof CommandError)) throw error;
     });
     if (row === undefined) return;
     this.#replace(draft.row, row);
-    // Perhaps the user is already typing the next value there.
+    // Any other value is somebody else's: the next change is a conflict with it.
+    if (sameValue(column, row[column.name], value)) this.#changeFrom(draft, row[column.name]);
+  }
+
+  /** What the next change of the cell is one from. Perhaps the user is already typing it. */
+  #changeFrom(draft, value) {
+    draft.stored = value;
     const next = this.#drafts.cell(draft.table, draft.row, draft.column);
-    if (next !== undefined && next !== draft) next.stored = row[draft.column];
+    if (next !== undefined) next.stored = value;
   }
 
   #stored(draft) {

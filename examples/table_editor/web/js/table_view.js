@@ -289,10 +289,7 @@ export class TableView {
     const row = () => table.indexOf(key);
     const at = { table: table.key, row: key, column: column.name };
     // What the user saw; once an earlier change of the cell has been stored, that.
-    const seen = () => {
-      if (draft?.state === 'stored' && row() >= 0) return table.rows[row()][column.name];
-      return draft === undefined ? stored : draft.stored;
-    };
+    const seen = () => (draft === undefined ? stored : draft.stored);
     const editor = new CellEditor({
       column,
       draft,
