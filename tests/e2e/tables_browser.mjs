@@ -737,6 +737,51 @@ test('a dropped line comes back to the same place, and nothing typed is lost', a
   await editor.text('The connection is lost.').waitFor({ state: 'hidden' });
 });
 
+test('a change of a row is not stored when the table got another key, or none', async (t) => {
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  await demo.execute(`
+    CREATE TABLE rekeyed (id INTEGER PRIMARY KEY, code INTEGER, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 2, 'old')`);
+  const editor = await Editor.at(t, 'rekeyed', { url: line.url });
+  const reconnect = async (sql) => {
+    line.cut();
+    await editor.sees('The connection is lost.');
+    await editor.edit('word', '1');
+    await editor.field('word', '1').fill('typed');
+    await editor.press('Enter');
+    await demo.execute(sql);
+    line.mend();
+    await editor.sees('id is no longer the primary key of this table.');
+    await editor.text('The connection is lost.').waitFor({ state: 'hidden' });
+  };
+  await reconnect(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER, code INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO rekeyed VALUES (2, 1, 'old')`);
+  assert.deepEqual(await editor.column('word'), ['old'], 'it is of another row');
+  await editor.button('Show').click();
+  assert.equal(await editor.field('word', '1').inputValue(), 'typed');
+  await editor.press('Enter');
+  await editor.page.getByRole('alert').filter({ hasText: 'no longer the primary key' }).waitFor();
+  await editor.button('Discard').click();
+  await editor.stores('word', '2', 'old');
+
+  await demo.execute(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 'old')`);
+  await editor.page.reload();
+  await editor.sees('1–1 of 1 row');
+  await reconnect(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 'old')`);
+  await editor.button('Show').click();
+  await editor.button('Discard').click();
+  await editor.stores('word', '1', 'old');
+});
+
 test('a change whose answer was lost is sent again without harm', async (t) => {
   const line = await CuttableLine.to(demo);
   t.after(() => line.stop());
