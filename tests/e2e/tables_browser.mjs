@@ -918,6 +918,41 @@ test('a session that ends in time is announced, prolonged, and leaves what was t
   );
 });
 
+test('whatever dialog is open when the session ends gives way to the log-in', async (t) => {
+  const editor = await Editor.at(t, 'attachments');
+  const index = (await editor.column('content')).findIndex((content) => content !== 'NULL');
+  const [key] = (await editor.column('id')).slice(index);
+  const endSession = () =>
+    editor.page.evaluate(async () => {
+      const { csrfToken } = await (await fetch('/api/csrf-token')).json();
+      const headers = { 'X-CSRF-Token': csrfToken };
+      await fetch('/api/disconnect', { method: 'POST', headers });
+    });
+  for (const open of [
+    async () => (await editor.cell('content', key)).dblclick(),
+    async () => {
+      await (await editor.cell('content', key)).click();
+      await editor.button('Delete row').click();
+    },
+    async () => {
+      await editor.button('Insert row').click();
+      await editor.dialog().getByLabel(/^id /).fill('7000');
+    },
+    async () => {
+      await editor.press('Escape'); // the form comes back with what was typed
+      await editor.button('Disconnect').click();
+    },
+  ]) {
+    await open();
+    await editor.dialog().waitFor();
+    await endSession();
+    await editor.sees('Your session has ended.');
+    assert.equal(await editor.dialog().count(), 0);
+    await editor.logIn();
+    await editor.page.getByRole('gridcell').first().waitFor();
+  }
+});
+
 for (const colorScheme of ['light', 'dark']) {
   test(`the page is accessible: ${colorScheme}`, async (t) => {
     const editor = await Editor.open(t, { colorScheme });

@@ -79,17 +79,11 @@ export class TableView {
 
   /** Takes it off the page; what was typed stays a draft. */
   close() {
-    this.#putAside();
+    this.#editor?.close();
     this.#drafts.removeEventListener('change', this.#ofDrafts);
     this.#table.close();
     this.#grid?.destroy();
     this.element.remove();
-  }
-
-  /** The session is over: nothing may lie over the form to log in with. */
-  #putAside() {
-    this.#editor?.close();
-    this.#insertDialog?.close();
   }
 
   focus() {
@@ -413,6 +407,7 @@ export class TableView {
         wasThere = await table.remove(row);
       },
     });
+    if (!this.element.isConnected) return; // the session ended meanwhile
     this.#grid.focus();
     if (!done) return;
     const name = `${primaryKey.name} ${quoted(primaryKey, table.keyOf(row))}`;
