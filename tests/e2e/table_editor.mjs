@@ -40,6 +40,17 @@ export class Program {
     return served;
   }
 
+  /** `table-editor serve`, for the users of another database server. */
+  static async serveOthers(database) {
+    const served = new Program();
+    served.directory = await mkdtemp(join(tmpdir(), 'table-editor-'));
+    const config = join(served.directory, 'table-editor.json');
+    await writeFile(config, JSON.stringify({ server: { port: 0 }, database }));
+    const ready = await served.#run(['serve', '--json', '--config', config], 'stderr');
+    const { address: host, port } = JSON.parse(ready);
+    return Object.assign(served, { host, port, url: `http://${host}:${port}/` });
+  }
+
   /** Starts the program, and gives the first line that it writes there. */
   async #run(command, where) {
     const stdio = where === 'stdout' ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'inherit', 'pipe'];
