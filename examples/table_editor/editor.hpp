@@ -136,20 +136,23 @@ class editor {
 
     /// What the page needs to know before anybody has logged in.
     task<parley::http_response> answer_backend() {
+        auto const& database = parts_.config.database;
         boost::json::array servers;
-        for (auto const& server : parts_.config.database.servers) {
+        for (auto const& server : database.servers) {
             if (server == "*") { // anywhere: there is nothing to choose from
                 servers.clear();
                 break;
             }
             servers.emplace_back(server);
         }
-        if (parts_.config.database.type == "sqlite") {
+        if (database.type == "sqlite") {
             servers.clear(); // the databases are files: the only server there is, is this one
             servers.emplace_back(parts_.config.server.host + ":" + std::to_string(server_.port()));
         }
         boost::json::object const body{{"type", parts_.backend.type},
-                                       {"servers", std::move(servers)}};
+                                       {"servers", std::move(servers)},
+                                       {"connectTimeoutMs", database.connectTimeoutMs.count()},
+                                       {"commandTimeoutMs", database.commandTimeoutMs.count()}};
         co_return parley::make_response(parley::http::status::ok, "application/json",
                                         boost::json::serialize(body));
     }

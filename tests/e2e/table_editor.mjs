@@ -24,7 +24,7 @@ export class Program {
   }
 
   /** At the address of `other`, which has stopped: `table-editor serve`, on an empty database. */
-  static async serve(other, session) {
+  static async serve(other, { session, database: more } = {}) {
     const served = new Program();
     const { host, port, url, namespace, username } = other;
     Object.assign(served, { host, port, url, namespace, username, password: 'of the configuration' });
@@ -34,10 +34,21 @@ export class Program {
     const passwordHash = (await hashing).stdout.trim();
     const config = join(served.directory, 'table-editor.json');
     await served.execute(''); // an empty database
-    const database = { folder: served.directory, users: [{ username, passwordHash }] };
+    const database = { folder: served.directory, users: [{ username, passwordHash }], ...more };
     await writeFile(config, JSON.stringify({ server: { host, port }, session, database }));
     await served.#run(['serve', '--config', config], 'stderr'); // its log begins with `ready`
     return served;
+  }
+
+  /** `table-editor serve`, for the users of another database server. */
+  static async serveOthers(database) {
+    const served = new Program();
+    served.directory = await mkdtemp(join(tmpdir(), 'table-editor-'));
+    const config = join(served.directory, 'table-editor.json');
+    await writeFile(config, JSON.stringify({ server: { port: 0 }, database }));
+    const ready = await served.#run(['serve', '--json', '--config', config], 'stderr');
+    const { address: host, port } = JSON.parse(ready);
+    return Object.assign(served, { host, port, url: `http://${host}:${port}/` });
   }
 
   /** Starts the program, and gives the first line that it writes there. */

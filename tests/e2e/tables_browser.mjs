@@ -343,6 +343,30 @@ test('text, numbers, dates, truth values and NULL are edited in place', async (t
   await isNull();
 });
 
+test('a letter typed on a truth value chooses one, or nothing', async (t) => {
+  await demo.execute(`
+    CREATE TABLE flags (id INTEGER PRIMARY KEY, ready BOOLEAN);
+    INSERT INTO flags VALUES (1, TRUE), (2, NULL)`);
+  const editor = await Editor.at(t, 'flags');
+  for (const [key, letter, shown] of [
+    ['1', 'x', 'true'],
+    ['1', 'f', 'false'],
+    ['2', 'x', 'NULL'],
+    ['2', 'T', 'true'],
+  ]) {
+    await (await editor.cell('ready', key)).click();
+    await editor.type(letter);
+    assert.equal(
+      await editor.field('ready', key).inputValue(),
+      shown === 'NULL' ? '' : shown,
+      letter,
+    );
+    await editor.press('Enter');
+    if (letter !== 'x') await editor.sees('Saved ready.');
+    await editor.stores('ready', key, shown);
+  }
+});
+
 test('what could not be saved is found again from another page', async (t) => {
   const editor = await Editor.at(t, 'visits');
   const [key] = await editor.column('id');
@@ -499,6 +523,58 @@ test('somebody else’s change is shown beside one’s own, which overwrites it 
   await mine.press('Enter');
   await mine.page.getByRole('alert').filter({ hasText: 'somebody deleted it' }).waitFor();
   assert.equal(await mine.field('notes', 1000001).inputValue(), 'typed too late');
+});
+
+test('what somebody else stores right after one’s own change is not overwritten by the next', async (t) => {
+  await demo.execute(`
+    CREATE TABLE busy (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO busy VALUES (1, 'old'), (2, 'old')`);
+  const editor = await Editor.at(t, 'busy');
+  const nothing = async () => {};
+  let [saving, looking, shown] = [nothing, nothing, nothing];
+  await editor.page.routeWebSocket('**/ws', (near) => {
+    const far = near.connectToServer();
+    near.onMessage(async (text) => {
+      const { command } = JSON.parse(text);
+      if (command === 'saveCell') await saving();
+      if (command === 'requestData') await looking(); // at what it has saved
+      far.send(text);
+    });
+    far.onMessage((text) => {
+      near.send(text);
+      if (JSON.parse(text).event === 'tableData') shown();
+    });
+  });
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+
+  for (const [key, isTypedBefore] of [
+    ['1', true],
+    ['2', false],
+  ]) {
+    let release;
+    const sent = new Promise((resolve) => {
+      saving = () => {
+        resolve();
+        return new Promise((go) => (release = go));
+      };
+    });
+    const looked = new Promise((resolve) => (shown = resolve));
+    looking = () => demo.execute(`UPDATE busy SET word = 'theirs' WHERE id = ${key}`);
+    await (await editor.edit('word', key)).fill('mine');
+    await editor.press('Enter');
+    await soon('change', sent, timeout);
+    const field = await editor.edit('word', key); // goes on before it is saved
+    if (isTypedBefore) await field.fill('mine again');
+    release();
+    await soon('row', looked, timeout);
+    [saving, looking, shown] = [nothing, nothing, nothing];
+    if (!isTypedBefore) await field.fill('mine again');
+    await editor.press('Enter');
+    await editor.page.getByRole('definition').filter({ hasText: 'theirs' }).waitFor();
+    await editor.button('Discard mine').click();
+    await editor.stores('word', key, 'theirs');
+  }
 });
 
 test('a row is found again, whatever its key looks like', async (t) => {
@@ -661,6 +737,51 @@ test('a dropped line comes back to the same place, and nothing typed is lost', a
   await editor.text('The connection is lost.').waitFor({ state: 'hidden' });
 });
 
+test('a change of a row is not stored when the table got another key, or none', async (t) => {
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  await demo.execute(`
+    CREATE TABLE rekeyed (id INTEGER PRIMARY KEY, code INTEGER, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 2, 'old')`);
+  const editor = await Editor.at(t, 'rekeyed', { url: line.url });
+  const reconnect = async (sql) => {
+    line.cut();
+    await editor.sees('The connection is lost.');
+    await editor.edit('word', '1');
+    await editor.field('word', '1').fill('typed');
+    await editor.press('Enter');
+    await demo.execute(sql);
+    line.mend();
+    await editor.sees('id is no longer the primary key of this table.');
+    await editor.text('The connection is lost.').waitFor({ state: 'hidden' });
+  };
+  await reconnect(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER, code INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO rekeyed VALUES (2, 1, 'old')`);
+  assert.deepEqual(await editor.column('word'), ['old'], 'it is of another row');
+  await editor.button('Show').click();
+  assert.equal(await editor.field('word', '1').inputValue(), 'typed');
+  await editor.press('Enter');
+  await editor.page.getByRole('alert').filter({ hasText: 'no longer the primary key' }).waitFor();
+  await editor.button('Discard').click();
+  await editor.stores('word', '2', 'old');
+
+  await demo.execute(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 'old')`);
+  await editor.page.reload();
+  await editor.sees('1–1 of 1 row');
+  await reconnect(`
+    DROP TABLE rekeyed;
+    CREATE TABLE rekeyed (id INTEGER, word TEXT);
+    INSERT INTO rekeyed VALUES (1, 'old')`);
+  await editor.button('Show').click();
+  await editor.button('Discard').click();
+  await editor.stores('word', '1', 'old');
+});
+
 test('a change whose answer was lost is sent again without harm', async (t) => {
   const line = await CuttableLine.to(demo);
   t.after(() => line.stop());
@@ -674,6 +795,28 @@ test('a change whose answer was lost is sent again without harm', async (t) => {
   line.mend();
   await editor.sees('Saved owner.');
   await editor.stores('owner', 2, 'stored once');
+});
+
+test('the page waits for an answer for longer than the server waits for the database', async (t) => {
+  const first = await Program.start();
+  t.after(() => first.stop());
+  await first.stop();
+  const patient = await Program.serve(first, { database: { commandTimeoutMs: 60_000 } });
+  t.after(() => patient.stop());
+  await patient.execute('CREATE TABLE slow (id INTEGER PRIMARY KEY); INSERT INTO slow VALUES (1)');
+  const line = await CuttableLine.to(patient);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'slow', { program: patient, url: line.url });
+  await editor.page.clock.install();
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  line.swallowAnswers();
+  await editor.button('Refresh').click();
+  const lost = editor.text('The connection is lost.');
+  await editor.page.clock.fastForward('01:10');
+  assert.equal(await lost.count(), 0);
+  await editor.page.clock.fastForward('00:10');
+  await lost.waitFor();
 });
 
 test('after a restart of the server one logs in again and finds what was typed', async (t) => {
@@ -703,7 +846,7 @@ test('in close mode it is told as well that the session is gone', async (t) => {
   const first = await Program.start();
   t.after(() => first.stop());
   await first.stop();
-  const serve = () => Program.serve(first, { closeMode: true });
+  const serve = () => Program.serve(first, { session: { closeMode: true } });
   const before = await serve();
   t.after(() => before.stop());
   const editor = await Editor.open(t, { program: before });
@@ -773,6 +916,41 @@ test('a session that ends in time is announced, prolonged, and leaves what was t
       .inputValue(),
     'Half a row',
   );
+});
+
+test('whatever dialog is open when the session ends gives way to the log-in', async (t) => {
+  const editor = await Editor.at(t, 'attachments');
+  const index = (await editor.column('content')).findIndex((content) => content !== 'NULL');
+  const [key] = (await editor.column('id')).slice(index);
+  const endSession = () =>
+    editor.page.evaluate(async () => {
+      const { csrfToken } = await (await fetch('/api/csrf-token')).json();
+      const headers = { 'X-CSRF-Token': csrfToken };
+      await fetch('/api/disconnect', { method: 'POST', headers });
+    });
+  for (const open of [
+    async () => (await editor.cell('content', key)).dblclick(),
+    async () => {
+      await (await editor.cell('content', key)).click();
+      await editor.button('Delete row').click();
+    },
+    async () => {
+      await editor.button('Insert row').click();
+      await editor.dialog().getByLabel(/^id /).fill('7000');
+    },
+    async () => {
+      await editor.press('Escape'); // the form comes back with what was typed
+      await editor.button('Disconnect').click();
+    },
+  ]) {
+    await open();
+    await editor.dialog().waitFor();
+    await endSession();
+    await editor.sees('Your session has ended.');
+    assert.equal(await editor.dialog().count(), 0);
+    await editor.logIn();
+    await editor.page.getByRole('gridcell').first().waitFor();
+  }
 });
 
 for (const colorScheme of ['light', 'dark']) {

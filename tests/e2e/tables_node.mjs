@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
+import { PostgresqlServer } from './postgresql_server.mjs';
 import { soon as inTime } from './soon.mjs';
 import { Program } from './table_editor.mjs';
 
@@ -43,7 +44,8 @@ class Browser {
   }
 
   credentials(changes = {}) {
-    const { host, port, namespace, username, password } = this.program;
+    const { namespace, username, password } = this.program;
+    const { host, port } = this.program.database ?? this.program; // where the database is
     return { host, port, namespace, username, password, ...changes };
   }
 
@@ -108,8 +110,8 @@ class Line {
     return answer.payload;
   }
 
-  async select(table) {
-    this.send('selectTable', { namespace: 'demo.db', tableName: table });
+  async select(table, namespace = 'demo.db') {
+    this.send('selectTable', { namespace, tableName: table });
     const events = [];
     for (let i = 0; i < 4; ++i) events.push(await this.next());
     assert.deepEqual(
@@ -344,4 +346,91 @@ test('a session that is not used expires on time', async (t) => {
   assert.deepEqual(await line.next(), { event: 'sessionExpired', payload: {} });
   assert.equal((await soon('close', line.closed)).code, 4002);
   assert.ok(Date.now() - before >= 900);
+});
+
+const skip = PostgresqlServer.isInstalled ? false : 'PostgreSQL is not installed';
+test('tables of a PostgreSQL server are edited with its own users’ rights', { skip }, async (t) => {
+  const database = await PostgresqlServer.start();
+  t.after(() => database.remove());
+  await database.execute('CREATE DATABASE clinic');
+  const execute = (sql) => database.execute(sql, 'clinic');
+  await execute(`
+    CREATE ROLE ada LOGIN PASSWORD 'pass word';
+    CREATE TABLE people (id bigint PRIMARY KEY, name text NOT NULL, weight numeric(6,2));
+    INSERT INTO people SELECT i, 'Person ' || i, i + 0.50 FROM generate_series(1, 250) i;
+    CREATE TABLE prices (id integer PRIMARY KEY, price money);
+    INSERT INTO prices VALUES (1, 2);
+    GRANT SELECT, INSERT, UPDATE, DELETE ON people TO ada;
+    GRANT SELECT ON prices TO ada`);
+  const { host, port } = database;
+  const editor = await Program.serveOthers({
+    type: 'postgresql',
+    servers: [`${host}:${port}`],
+    sslMode: 'disable',
+  });
+  t.after(() => editor.stop());
+  Object.assign(editor, { database, namespace: 'clinic', username: 'ada', password: 'pass word' });
+
+  const browser = new Browser(editor);
+  assert.deepEqual((await browser.fetch('GET', '/api/backend')).json(), {
+    type: 'postgresql',
+    servers: [`${host}:${port}`],
+    connectTimeoutMs: 10_000,
+    commandTimeoutMs: 30_000,
+  });
+  for (const [wrong, status, code] of [
+    [{ password: 'wrong' }, 401, 'WRONG_CREDENTIALS'],
+    [{ namespace: 'nowhere' }, 400, 'INVALID_INPUT'],
+    [{ port: port + 1 }, 400, 'INVALID_INPUT'],
+  ]) {
+    const answer = await browser.post('/api/connect', browser.credentials(wrong));
+    assert.deepEqual([answer.status, answer.json().code], [status, code], answer.text);
+    assert.doesNotMatch(answer.text, /127\.0\.0\.1|FATAL/);
+  }
+
+  const line = await logIn(editor);
+  const { namespaces } = await line.ask('getNamespaces', {}, 'namespaceList');
+  assert.ok(namespaces.includes('clinic'));
+  const { tables } = await line.ask('getTables', { namespace: 'clinic' }, 'tableList');
+  assert.deepEqual(tables, ['public.people', 'public.prices']);
+  const { columns, data } = await line.select('public.people', 'clinic');
+  assert.deepEqual(
+    columns.map(({ name, dataType }) => [name, dataType]),
+    [['id', 'bigint'], ['name', 'text'], ['weight', 'numeric(6,2)']],
+  );
+  assert.deepEqual([data.totalRows, data.rows.length], [250, 100]);
+  assert.deepEqual(data.rows[0], { id: 1, name: 'Person 1', weight: '1.50' });
+  const last = await line.ask(
+    'requestData',
+    { page: 24, pageSize: 10, sortColumn: 'weight', sortDirection: 'desc' },
+    'tableData',
+  );
+  assert.equal(last.rows.at(-1).id, 1);
+  const filters = [{ column: 'name', value: 'PERSON 2??' }];
+  assert.equal((await line.ask('refreshData', { filters }, 'tableData')).totalRows, 51);
+
+  const change = (columnName, oldValue, newValue) => {
+    const row = { rowIndex: 0, colIndex: 0, primaryKeyColumn: 'id', primaryKeyValue: 1 };
+    return line.ask('saveCell', { ...row, columnName, oldValue, newValue }, 'saveCellResult');
+  };
+  assert.equal((await change('weight', '1.5', '2.25')).success, true);
+  assert.equal((await change('weight', '1.5', '3')).error.code, 'CONFLICT');
+  assert.equal((await change('name', 'Person 1', null)).error.code, 'CONSTRAINT_VIOLATED');
+  assert.equal((await change('name', 'Person 1', "O'Neil; --")).success, true);
+  const row = { newRowIndex: 0, columns: ['id', 'name'], values: ['9007199254740993', 'New'] };
+  assert.equal((await line.ask('insertRow', row, 'insertRowResult')).success, true);
+  const key = { rowIndex: 0, primaryKeyColumn: 'id', primaryKeyValue: 2 };
+  assert.equal((await line.ask('deleteRow', key, 'deleteRowResult')).success, true);
+  assert.equal(
+    await execute("SELECT string_agg(p::text, ' ' ORDER BY id) FROM people p WHERE id < 3 OR id > 250"),
+    `(1,"O'Neil; --",2.25) (9007199254740993,New,)`,
+  );
+  await line.select('public.prices', 'clinic');
+  assert.equal((await change('price', '$2.00', '$1.00')).error.code, 'PERMISSION_DENIED');
+
+  await database.stop();
+  const { code } = await line.ask('getNamespaces', {}, 'error');
+  assert.equal(code, 'UNREACHABLE');
+  await database.resume();
+  assert.equal((await line.select('public.people', 'clinic')).data.totalRows, 250);
 });

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import * as api from '../../examples/table_editor/web/js/api.js';
 import {
   fromText,
   isUnchanged,
@@ -49,6 +50,19 @@ test('the committed files are those of the locked packages', async (t) => {
 test('the page has no inline script or style, which its policy would refuse', async () => {
   const page = await readFile(join(web, 'index.html'), 'utf8');
   assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=/i);
+});
+
+test('a request waits for longer than the server waits for the database', async (t) => {
+  const answers = { '/api/backend': { connectTimeoutMs: 60_000, commandTimeoutMs: 1000 } };
+  t.mock.method(globalThis, 'fetch', async (path) => Response.json(answers[path] ?? {}));
+  const waits = t.mock.method(AbortSignal, 'timeout');
+  await api.backend();
+  await api.connect({});
+  assert.deepEqual(
+    waits.mock.calls.map(({ arguments: [milliseconds] }) => milliseconds),
+    [40_000, 90_000, 90_000], // the kind of database, the token, the log-in
+  );
+  assert.equal(api.patience.command, 45_000);
 });
 
 test('types are told apart as databases write them', () => {

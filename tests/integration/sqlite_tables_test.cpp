@@ -144,6 +144,22 @@ BOOST_AUTO_TEST_CASE(pages_are_those_of_the_moment) {
     }
 }
 
+/// Another program gave the table another primary key, and only one tab of the session knows it.
+BOOST_AUTO_TEST_CASE(pages_of_an_old_and_a_new_schema_are_those_of_their_keys) {
+    execute("CREATE TABLE t (id integer PRIMARY KEY, code integer)");
+    editor<world> old_tab(*this, "t");
+    auto new_tab = old_tab;
+    execute("DROP TABLE t");
+    execute("CREATE TABLE t (id integer, code integer PRIMARY KEY)");
+    execute("INSERT INTO t SELECT 31 - i, 2 * i FROM (" + numbers(30) + ")");
+    new_tab.select("t");
+    page_request const second{.page = 1, .page_size = 10, .filters = {}, .sort = {}};
+    for (int i = 0; i < 2; ++i) {
+        BOOST_TEST(old_tab.values("id", second) == "11 12 13 14 15 16 17 18 19 20");
+        BOOST_TEST(new_tab.values("code", second) == "22 24 26 28 30 32 34 36 38 40");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(old_values_of_another_type_than_their_column) {
     execute("CREATE TABLE loose (id integer PRIMARY KEY, i integer, d decimal, b boolean, t text, "
             "p blob)");

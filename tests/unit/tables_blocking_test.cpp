@@ -345,6 +345,21 @@ BOOST_FIXTURE_TEST_CASE(idle_connections_are_closed_in_time, pool_fixture) {
     BOOST_TEST(use("a") == "2");
 }
 
+BOOST_FIXTURE_TEST_CASE(each_idle_connection_is_closed_in_its_own_time, pool_fixture) {
+    threads = std::make_shared<blocking_pool>(blocking_pool::options{.max_threads = 1});
+    limits.idle_timeout = 50ms;
+    connections = make();
+    auto const half = blocking_pool::clock::now() + limits.idle_timeout / 2;
+    BOOST_TEST(use("a") == "1");
+    while (blocking_pool::clock::now() < half)
+        std::this_thread::yield();
+    BOOST_TEST(use("b") == "2");
+    std::promise<std::size_t> left; // the one thread does what is due in order
+    threads->at(blocking_pool::clock::now() + limits.idle_timeout,
+                [&] { left.set_value(connections->idle()); });
+    BOOST_TEST(left.get_future().get() == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(connections_outlive_nobody, pool_fixture) {
     std::promise<void> released;
     std::promise<void> begun;

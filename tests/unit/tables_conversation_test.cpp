@@ -64,6 +64,17 @@ struct editor : test::memory_world {
     }
 
     [[nodiscard]] std::string path() const { return "/ws?token=" + token; }
+
+    /// The status for a page of that origin, whose browser has the login's cookie.
+    std::string upgrade_from(std::string const& origin) {
+        memory_peer peer(*this);
+        peer.read_raw();
+        peer.send_raw("GET /ws HTTP/1.1\r\nHost: tables.test:8080\r\nConnection: Upgrade\r\n"
+                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                      "dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: " +
+                      origin + "\r\nCookie: iris_session=" + token + "\r\n\r\n");
+        return peer.raw().substr(std::string("HTTP/1.1 ").size(), 3);
+    }
 };
 
 /// A browser that is logged in.
@@ -138,20 +149,20 @@ BOOST_AUTO_TEST_CASE(the_cookie_is_as_good_as_the_query_and_counts_first) {
 
 BOOST_AUTO_TEST_CASE(a_page_of_another_origin_cannot_ride_the_cookie) {
     editor e;
-    for (auto const& [origin, status] :
-         std::vector<std::tuple<std::string, std::string>>{{"http://tables.test:8080", "101"},
-                                                           {"https://tables.test:8080", "101"},
-                                                           {"http://tables.test", "403"},
-                                                           {"http://evil.test", "403"},
-                                                           {"null", "403"}}) {
-        memory_peer peer(e);
-        peer.read_raw();
-        peer.send_raw("GET /ws HTTP/1.1\r\nHost: tables.test:8080\r\nConnection: Upgrade\r\n"
-                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-                      "dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: " +
-                      origin + "\r\nCookie: iris_session=" + e.token + "\r\n\r\n");
-        BOOST_TEST(peer.raw().starts_with("HTTP/1.1 " + status), origin);
-    }
+    BOOST_TEST(e.upgrade_from("http://tables.test:8080") == "101");
+    BOOST_TEST(e.upgrade_from("https://tables.test:8080") == "101");
+    BOOST_TEST(e.upgrade_from("http://tables.test") == "403");
+    BOOST_TEST(e.upgrade_from("http://evil.test") == "403");
+    BOOST_TEST(e.upgrade_from("null") == "403");
+}
+
+BOOST_AUTO_TEST_CASE(origins_that_are_allowed_take_the_place_of_the_servers_own) {
+    editor e({.allowed_origins = {"https://app.test", "http://other.test:81"}});
+    BOOST_TEST(e.upgrade_from("https://app.test") == "101");
+    BOOST_TEST(e.upgrade_from("http://other.test:81") == "101");
+    BOOST_TEST(e.upgrade_from("http://app.test") == "403");
+    BOOST_TEST(e.upgrade_from("http://tables.test:8080") == "403");
+    BOOST_TEST(memory_peer(e, e.path(), "192.0.2.1").upgraded()); // no browser
 }
 
 // ---- Commands -----------------------------------------------------------------------------------
@@ -368,6 +379,8 @@ BOOST_AUTO_TEST_CASE(without_a_table_there_is_nothing_to_read_or_change) {
              {"requestData", "{}"},
              {"refreshData", "{}"},
              {"paginateNext", R"({"currentPage":0,"pageSize":1})"},
+             {"saveCell", R"({"rowIndex":0,"colIndex":1,"columnName":"name","oldValue":"Ada",)"
+                          R"("newValue":"Eve","primaryKeyColumn":"id","primaryKeyValue":1})"},
              {"insertRow", R"({"newRowIndex":0,"columns":[],"values":[]})"},
              {"deleteRow", R"({"rowIndex":0,"primaryKeyColumn":"id","primaryKeyValue":1})"}}) {
         c.command(command, payload);
@@ -395,9 +408,40 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_name_what_is_allowed) {
         auto const text = boost::json::serialize(boost::json::value(message));
         c.expect(error("INVALID_INPUT", "requestData", text));
     }
-    c.command("paginate", R"({"direction":"up","currentPage":0,"pageSize":1})");
-    c.expect(error("INVALID_INPUT", "paginate",
-                   R"("direction: expected \"next\" or \"prev\", found \"up\"")"));
+    for (auto const& [payload, message] : std::vector<std::tuple<std::string, std::string>>{
+             {R"({"direction":"up","currentPage":0,"pageSize":1})",
+              R"(direction: expected "next" or "prev", found "up")"},
+             {R"({"currentPage":0,"pageSize":1})",
+              R"(direction: expected "next" or "prev", found nothing)"},
+             {R"({"direction":"next","currentPage":1000000000001,"pageSize":1})",
+              "currentPage: expected a whole number from 0 to 1000000000000, found 1000000000001"},
+             {R"({"direction":"next","currentPage":0,"pageSize":0})",
+              "pageSize: expected a whole number from 1 to 1000, found 0"},
+             {R"({"direction":"prev","currentPage":1,"pageSize":1001})",
+              "pageSize: expected a whole number from 1 to 1000, found 1001"}}) {
+        c.command("paginate", payload);
+        auto const text = boost::json::serialize(boost::json::value(message));
+        c.expect(error("INVALID_INPUT", "paginate", text));
+    }
+    c.command("insertRow", R"({"newRowIndex":3,"columns":["id","name"],"values":[4]})");
+    c.expect(error("INVALID_INPUT", "insertRow",
+                   R"("values: expected as many as columns, 2, found 1")"));
+    BOOST_TEST((e.world->done == std::vector<std::string>{"describe main.people", "read_page"}));
+}
+
+BOOST_AUTO_TEST_CASE(filters_without_end_are_refused) {
+    editor e;
+    client c(e);
+    c.select();
+    std::string filters = R"({"column":"id","value":"1"})";
+    for (int i = 1; i < 100; ++i)
+        filters += R"(,{"column":"id","value":"1"})";
+    c.command("requestData", R"({"filters":[)" + filters + "]}");
+    BOOST_TEST(c.take().starts_with(R"({"event":"tableData")"));
+    BOOST_TEST(e.world->last_request.filters.size() == 100u);
+    c.command("requestData", R"({"filters":[)" + filters + R"(,{"column":"id","value":"1"}]})");
+    c.expect(
+        error("INVALID_INPUT", "requestData", R"("filters: expected at most 100, found 101")"));
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_of_the_database_is_told_and_the_connection_stays) {
@@ -410,6 +454,57 @@ BOOST_AUTO_TEST_CASE(a_failure_of_the_database_is_told_and_the_connection_stays)
     c.expect(error("NOT_FOUND", "selectTable", R"("no such table")"));
     c.command("getNamespaces");
     BOOST_TEST(c.take().find("namespaceList") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(failures_of_a_backend_keep_their_code_and_their_words) {
+    using enum tables::failure_code;
+    editor e;
+    client c(e);
+    c.select();
+    std::string const change = R"("rowIndex":0,"colIndex":1,"columnName":"name","oldValue":"Ada",)"
+                               R"("newValue":"Eve","primaryKeyColumn":"id","primaryKeyValue":1)";
+    for (auto const& [code, name] : std::vector<std::tuple<tables::failure_code, std::string>>{
+             {constraint_violated, "CONSTRAINT_VIOLATED"},
+             {permission_denied, "PERMISSION_DENIED"},
+             {timed_out, "TIMED_OUT"},
+             {overloaded, "OVERLOADED"},
+             {database_error, "DATABASE_ERROR"}}) {
+        tables::failure const why{code, "why \"it\" failed"};
+        std::string const message = R"("why \"it\" failed")";
+        std::string const as_result =
+            R"("error":{"message":)" + message + R"(,"code":")" + name + R"("}}})";
+        e.world->next_failure = why;
+        c.command("requestData");
+        c.expect(error(name, "requestData", message));
+        e.world->next_failure = why;
+        c.command("saveCell", "{" + change + "}");
+        c.expect(R"({"event":"saveCellResult","payload":{"success":false,)" + change + "," +
+                 as_result);
+        e.world->next_failure = why;
+        c.command("insertRow", R"({"newRowIndex":3,"columns":[],"values":[]})");
+        c.expect(R"({"event":"insertRowResult","payload":{"success":false,"newRowIndex":3,)" +
+                 as_result);
+        e.world->next_failure = why;
+        c.command("deleteRow", R"({"rowIndex":0,"primaryKeyColumn":"id","primaryKeyValue":1})");
+        c.expect(R"({"event":"deleteRowResult","payload":{"success":false,"rowIndex":0,)" +
+                 as_result);
+    }
+    BOOST_TEST(e.world->people[0].name == "Ada");
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_is_too_large_is_closed_with_1009_and_stops_what_runs) {
+    constexpr std::size_t most = 64 * 1024; // the server's default
+    editor e;
+    client c(e);
+    c.send(std::string(most, 'x'));
+    BOOST_TEST(c.take().find("INVALID_JSON") != std::string::npos);
+    e.world->slow = true;
+    c.command("getNamespaces");
+    c.send(std::string(most + 1, 'x'));
+    BOOST_TEST(c.closed_with().value() == 1009);
+    BOOST_TEST(c.close_text() == "message too big");
+    BOOST_TEST_REQUIRE(e.world->given.size() == 1u);
+    BOOST_TEST(e.world->given[0]->cancelled());
 }
 
 // ---- Waiting, cancelling, leaving ---------------------------------------------------------------

@@ -194,9 +194,10 @@ class connection_pool : public std::enable_shared_from_this<connection_pool<Conn
         threads_->post_always([shared] { shared->clear(); });
     }
 
+    /// For the one that is idle for longest.
     void schedule_sweep() {
         if (std::exchange(sweep_scheduled_, true)) return;
-        threads_->at(clock::now() + limits_.idle_timeout, [weak = this->weak_from_this()] {
+        threads_->at(idle_.front().since + limits_.idle_timeout, [weak = this->weak_from_this()] {
             if (auto const self = weak.lock()) self->sweep();
         });
     }

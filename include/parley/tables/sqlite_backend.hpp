@@ -247,6 +247,7 @@ class sqlite_database : public pooled_database<sqlite_database, sqlite_connectio
     static outcome<std::string> read_rows(sqlite_connection& connection, table_schema const& table,
                                           page_request const& request) {
         auto const key = marked_column(table, request);
+        if (key) connection.marks().look_by(table.columns[static_cast<std::size_t>(*key)].name);
         auto const before = static_cast<std::int64_t>(request.page * request.page_size);
         auto const known = key ? connection.marks().last_up_to(before) : std::nullopt;
         auto const sql = select_page<dialects::sqlite>(table, request, known);

@@ -11,6 +11,8 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace parley::tables {
@@ -18,7 +20,7 @@ namespace parley::tables {
 /// Where the pages of one query begin, and how many rows it has. SQLite counts rows, and finds the
 /// n-th, by going through all of them: whoever turns the pages of a large table need not pay for
 /// that with every page. Nothing is guessed: another version, or another query, and all is
-/// forgotten.
+/// forgotten. Holds up to 1 MB of filters' patterns and 640 kB of keys.
 class sqlite_page_marks {
   public:
     /// Two equal ones, on one connection, mean that no row of the database has changed between.
@@ -40,6 +42,14 @@ class sqlite_page_marks {
         keys_.clear();
     }
 
+    /// Which column the marks are of, before the next two. The schema of another client's table may
+    /// be older, or newer, and have another primary key.
+    void look_by(std::string_view column) {
+        if (column == column_) return;
+        column_ = column;
+        keys_.clear();
+    }
+
     [[nodiscard]] std::optional<std::uint64_t> total() const { return total_; }
     void set_total(std::uint64_t rows) { total_ = rows; }
 
@@ -52,12 +62,13 @@ class sqlite_page_marks {
     }
 
     void add(known_row row) {
-        constexpr std::size_t most = 10'000; // some 600 kB
+        constexpr std::size_t most = 10'000; // of 64 bytes each
         if (keys_.size() < most) keys_.emplace(row.position, row.key);
     }
 
   private:
-    sql_statement query_;
+    sql_statement query_; // its size: max_filters times max_pattern, and names
+    std::string column_;
     version version_{};
     std::optional<std::uint64_t> total_;
     std::map<std::int64_t, std::int64_t> keys_; // by position

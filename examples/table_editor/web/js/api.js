@@ -10,6 +10,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Milliseconds until an answer is given up: longer than the server waits for the database. */
+export const patience = { request: 40_000, command: 45_000 };
+
 const listeners = new Set();
 /** Every answered request keeps the session alive; whoever shows its time wants to know. */
 export const onAnswer = (listener) => listeners.add(listener);
@@ -23,7 +26,7 @@ async function call(method, path, body, headers = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: 'no-store',
       credentials: 'same-origin',
-      signal: AbortSignal.timeout(40_000), // longer than the server waits for a database
+      signal: AbortSignal.timeout(patience.request),
     });
   } catch {
     throw new ApiError(0, 'UNREACHABLE', 'The server cannot be reached.');
@@ -57,7 +60,14 @@ async function post(path, body = {}) {
   }
 }
 
-export const backend = () => get('/api/backend');
+export async function backend() {
+  const answer = await get('/api/backend');
+  const { connectTimeoutMs = 0, commandTimeoutMs = 0 } = answer;
+  patience.request = Math.max(patience.request, connectTimeoutMs + 30_000);
+  patience.command = Math.max(patience.command, commandTimeoutMs + 15_000);
+  return answer;
+}
+
 export const session = () => get('/api/session');
 export const connect = (credentials) => post('/api/connect', credentials);
 export const testConnection = (credentials) => post('/api/test-connection', credentials);

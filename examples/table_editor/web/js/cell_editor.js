@@ -21,6 +21,7 @@ export class CellEditor {
   #panel;
   #field;
   #options;
+  #typed; // what opened the editor and counts as input
   #isNull;
   #nullButton;
   #done = false;
@@ -34,8 +35,7 @@ export class CellEditor {
    */
   constructor(options) {
     this.#options = options;
-    const { column, draft, stored, typed, label, locked } = options;
-    this.#isNull = typed === undefined && (draft ? draft.isNull : stored === null);
+    const { column, draft, stored, label, locked } = options;
     const message = newId('cell-message');
     this.#field = makeField({
       kind: locked === undefined ? kindOfValue(column, draft ? draft.stored : stored) : 'text',
@@ -46,6 +46,9 @@ export class CellEditor {
       },
       input: () => this.#input(),
     });
+    this.#typed = this.#readTyped();
+    const isTyped = this.#typed !== undefined;
+    this.#isNull = !isTyped && (draft ? draft.isNull : stored === null);
     this.#panel = h(
       'form',
       {
@@ -63,19 +66,18 @@ export class CellEditor {
       h('div', { class: 'cell-editor-message', id: message }, this.#message()),
       this.#actions(),
     );
-    this.#field.text =
-      draft && typed === undefined ? draft.text : (typed ?? toText(column, stored));
+    this.#field.text = this.#typed ?? (draft ? draft.text : toText(column, stored));
     this.#showNull();
   }
 
   open() {
     document.body.append(this.#panel);
     this.follow();
-    this.#field.focus(this.#options.typed === undefined);
+    this.#field.focus(this.#typed === undefined);
     // The grid scrolls in its own box, which only a capturing listener hears.
     window.addEventListener('scroll', this.#place, true);
     window.addEventListener('resize', this.#place);
-    if (this.#options.typed !== undefined) this.#input();
+    if (this.#typed !== undefined) this.#input();
   }
 
   /** Takes it away without deciding anything: what was typed stays a draft. */
@@ -88,10 +90,21 @@ export class CellEditor {
     this.#options.closed(refocus);
   }
 
+  get #isChoice() {
+    return this.#field.control.tagName === 'SELECT';
+  }
+
+  /** Of a choice, only the first letter of what can be chosen says anything. */
+  #readTyped() {
+    const { typed } = this.#options;
+    if (typed === undefined || !this.#isChoice) return typed;
+    return { t: 'true', f: 'false' }[typed.toLowerCase()];
+  }
+
+  /** A choice offers NULL itself. */
   #makeNullButton() {
     const { column, locked } = this.#options;
-    const isChoice = this.#field.control.tagName === 'SELECT'; // which offers NULL itself
-    if (!column.nullable || locked !== undefined || isChoice) return null;
+    if (!column.nullable || locked !== undefined || this.#isChoice) return null;
     this.#nullButton = h(
       'button',
       {
@@ -166,8 +179,7 @@ export class CellEditor {
   }
 
   #input() {
-    const { tagName, value } = this.#field.control;
-    this.#isNull = tagName === 'SELECT' && value === '' && this.#options.column.nullable;
+    this.#isNull = this.#isChoice && this.#field.text === '' && this.#options.column.nullable;
     this.#showNull();
     this.#options.change({ text: this.#field.text, isNull: this.#isNull });
     this.follow();
@@ -185,7 +197,7 @@ export class CellEditor {
     this.#panel.classList.toggle('is-null', this.#isNull);
     this.#nullButton?.setAttribute('aria-pressed', String(this.#isNull));
     const { control } = this.#field;
-    if (control.tagName === 'SELECT')
+    if (this.#isChoice)
       control.options[0].textContent = this.#options.column.nullable ? 'NULL' : '–';
     else if (this.#isNull) {
       control.dataset.placeholder ??= control.placeholder;

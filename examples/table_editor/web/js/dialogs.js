@@ -17,6 +17,11 @@ export function dialog({ title, class: kind = '' }, ...children) {
   return element;
 }
 
+/** As Escape would: nothing is decided. */
+export function closeDialogs() {
+  for (const element of document.querySelectorAll('dialog[open]')) element.close();
+}
+
 /** Where a dialog says what went wrong. */
 export function problem() {
   const box = h('div', { class: 'problem', role: 'alert' });

@@ -4,8 +4,9 @@
 // type here may be as private as what is in the database.
 
 /**
- * A draft of a cell: `{table, row, column, stored, text, isNull, state, message}`. `table` is a key of
- * tableKey(), `row` the primary key's value, `stored` the value that the typing began with. `state`:
+ * A draft of a cell: `{table, keyName, row, column, stored, text, isNull, state, message}`, of which the
+ * first four are its place. `table` is a key of tableKey(), `row` the value of the primary key `keyName`,
+ * which the table may have another of meanwhile, `stored` the value that the typing began with. `state`:
  *  - `typing`: in an editor
  *  - `saving`: sent, not answered
  *  - `queued`: to be sent as soon as there is a line
@@ -30,12 +31,13 @@ export class Drafts extends EventTarget {
     return JSON.stringify([namespace, table]);
   }
 
-  static #cellKey({ table, row, column }) {
-    return JSON.stringify([table, row, column]);
+  static #cellKey({ table, keyName, row, column }) {
+    return JSON.stringify([table, keyName, row, column]);
   }
 
-  cell(table, row, column) {
-    return this.#cells.get(Drafts.#cellKey({ table, row, column }));
+  /** Of that place. */
+  cell(place) {
+    return this.#cells.get(Drafts.#cellKey(place));
   }
 
   put(draft) {
@@ -65,8 +67,10 @@ export class Drafts extends EventTarget {
   }
 
   /** A row that is gone takes with it what was typed into it. */
-  removeRow(table, row) {
-    for (const draft of this.cells(table)) if (draft.row === row) this.remove(draft);
+  removeRow({ table, keyName, row }) {
+    for (const draft of this.cells(table)) {
+      if (draft.keyName === keyName && draft.row === row) this.remove(draft);
+    }
   }
 
   has(table) {

@@ -14,8 +14,8 @@ const waits = ({ state }) =>
 export class DraftsBar extends EventTarget {
   element = h('section', { class: 'drafts', 'aria-label': 'Unsaved changes', hidden: true });
 
-  /** `column(name)` gives a column; `keyName` names the primary key. */
-  show(drafts, { insert, column, keyName }) {
+  /** `column(name)` gives a column. */
+  show(drafts, { insert, column }) {
     const waiting = drafts.filter(waits);
     this.element.hidden = waiting.length === 0 && !insert;
     this.element.replaceChildren(
@@ -23,7 +23,7 @@ export class DraftsBar extends EventTarget {
       h(
         'ul',
         {},
-        waiting.map((draft) => this.#item(draft, column, keyName)),
+        waiting.map((draft) => this.#item(draft, column)),
         insert ? this.#insertItem() : null,
       ),
       waiting.length > 1
@@ -47,7 +47,7 @@ export class DraftsBar extends EventTarget {
     return `${changes} not saved${insert ? ', and a new row is not inserted' : ''}`;
   }
 
-  #item(draft, column, keyName) {
+  #item(draft, column) {
     const known = column(draft.column) ?? { dataType: 'text' };
     return h(
       'li',
@@ -56,7 +56,7 @@ export class DraftsBar extends EventTarget {
         'span',
         { class: 'draft-text' },
         h('b', {}, draft.column),
-        ` where ${keyName} is ${draft.row}: `,
+        ` where ${draft.keyName} is ${draft.row}: `,
         h('span', { class: 'draft-value' }, draft.isNull ? 'NULL' : quoted(known, draft.text)),
         h('span', { class: 'draft-state' }, ` ${draft.message ?? stateText[draft.state]}`),
       ),

@@ -120,7 +120,8 @@ addEventListener('beforeunload', (event) => {
 document.body.append(announcer());
 
 try {
-  const session = await api.session();
+  // How long to wait for the database is to be known before anything is asked of it.
+  const [session] = await Promise.all([api.session(), api.backend()]);
   if (session.status === 'connected') showWorkspace(session);
   else showConnect();
 } catch {

@@ -34,7 +34,6 @@ const lastEvent = {
 
 const unauthorized = 4001;
 const sessionExpired = 4002;
-const answerTimeout = 45_000; // milliseconds; then the line is taken to be dead
 const firstDelay = 400;
 const longestDelay = 15_000;
 
@@ -111,7 +110,7 @@ export class Line extends EventTarget {
         continue;
       }
       this.#current = turn;
-      turn.timer = setTimeout(() => this.#lostSight(), answerTimeout);
+      turn.timer = setTimeout(() => this.#lostSight(), api.patience.command);
       this.#socket.send(JSON.stringify({ command: turn.command, payload: turn.payload }));
       this.dispatchEvent(new Event('sent'));
     }

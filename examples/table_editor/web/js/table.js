@@ -150,13 +150,21 @@ export class Table extends EventTarget {
   }
 
   keyOf(row) {
-    return row[this.primaryKey?.name] ?? null;
+    const { primaryKey } = this;
+    return primaryKey === undefined ? null : (row[primaryKey.name] ?? null);
   }
 
-  indexOf(key) {
-    return this.primaryKey === undefined
+  /** Of a row in the page, or -1. `keyName`: which column `key` is of, if perhaps no longer the key. */
+  indexOf(key, keyName = this.primaryKey?.name) {
+    return keyName === undefined || keyName !== this.primaryKey?.name
       ? -1
       : this.rows.findIndex((row) => this.keyOf(row) === key);
+  }
+
+  /** Where drafts of a cell are, or, without a column, of a row. */
+  placeOf(row, column) {
+    const { primaryKey } = this;
+    return { table: this.key, keyName: primaryKey?.name, row: this.keyOf(row), column: column?.name };
   }
 
   /** Sends a draft. It ends as stored and forgotten, or in one of the states that drafts.js names. */
@@ -166,6 +174,10 @@ export class Table extends EventTarget {
     const column = this.column(draft.column);
     if (column === undefined) {
       this.#settle(draft, 'refused', `There is no longer a column ${draft.column}.`);
+      return;
+    }
+    if (this.primaryKey?.name !== draft.keyName) {
+      this.#settle(draft, 'refused', `${draft.keyName} is no longer the primary key of this table.`);
       return;
     }
     const parsed = draft.isNull ? { value: null } : fromText(column, draft.text, draft.stored);
@@ -200,13 +212,14 @@ export class Table extends EventTarget {
       columnName: column.name,
       oldValue: draft.stored,
       newValue: value,
-      primaryKeyColumn: this.primaryKey.name,
+      primaryKeyColumn: draft.keyName,
       primaryKeyValue: draft.row,
     });
     if (saveCellResult.success) {
       this.#replace(draft.row, { [column.name]: value });
+      this.#changeFrom(draft, value);
       this.#stored(draft);
-      await this.#refresh(draft);
+      await this.#refresh(draft, column, value);
       return;
     }
     const { code, message } = saveCellResult.error ?? {};
@@ -224,6 +237,7 @@ export class Table extends EventTarget {
     }
     this.#replace(draft.row, row);
     if (sameValue(column, row[column.name], value)) {
+      this.#changeFrom(draft, row[column.name]);
       this.#stored(draft);
       return;
     }
@@ -232,22 +246,27 @@ export class Table extends EventTarget {
   }
 
   /** The database may write a value in its own way (71.5 as 71.50): later edits must know it so. */
-  async #refresh(draft) {
+  async #refresh(draft, column, value) {
     const row = await this.#lookUp(draft.row).catch((error) => {
       if (!(error instanceof CommandError)) throw error;
     });
     if (row === undefined) return;
     this.#replace(draft.row, row);
-    // Perhaps the user is already typing the next value there.
-    const next = this.#drafts.cell(draft.table, draft.row, draft.column);
-    if (next !== undefined && next !== draft) next.stored = row[draft.column];
+    // Any other value is somebody else's: the next change is a conflict with it.
+    if (sameValue(column, row[column.name], value)) this.#changeFrom(draft, row[column.name]);
+  }
+
+  /** What the next change of the cell is one from. Perhaps the user is already typing it. */
+  #changeFrom(draft, value) {
+    draft.stored = value;
+    const next = this.#drafts.cell(draft);
+    if (next !== undefined) next.stored = value;
   }
 
   #stored(draft) {
     const index = this.indexOf(draft.row);
     // Typing may have gone on meanwhile; that is a draft of its own.
-    if (this.#drafts.cell(draft.table, draft.row, draft.column) === draft)
-      this.#drafts.remove(draft);
+    if (this.#drafts.cell(draft) === draft) this.#drafts.remove(draft);
     draft.state = 'stored';
     this.#tell('row', { index });
     this.#tell('settled', { draft });
@@ -256,7 +275,7 @@ export class Table extends EventTarget {
   #settle(draft, state, message) {
     Object.assign(draft, { state, message });
     // Unless the user is already typing something else there.
-    const present = this.#drafts.cell(draft.table, draft.row, draft.column);
+    const present = this.#drafts.cell(draft);
     if (present === undefined || present === draft) this.#drafts.put(draft);
     this.#tell('settled', { draft });
   }
@@ -315,7 +334,7 @@ export class Table extends EventTarget {
     });
     const { success, error = {} } = deleteRowResult;
     if (!success && error.code !== 'NOT_FOUND') throw new CommandError(error);
-    this.#drafts.removeRow(this.key, key);
+    this.#drafts.removeRow(this.placeOf(row));
     await this.load();
     return success;
   }

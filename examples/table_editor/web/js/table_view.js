@@ -79,17 +79,11 @@ export class TableView {
 
   /** Takes it off the page; what was typed stays a draft. */
   close() {
-    this.#putAside();
+    this.#editor?.close();
     this.#drafts.removeEventListener('change', this.#ofDrafts);
     this.#table.close();
     this.#grid?.destroy();
     this.element.remove();
-  }
-
-  /** The session is over: nothing may lie over the form to log in with. */
-  #putAside() {
-    this.#editor?.close();
-    this.#insertDialog?.close();
   }
 
   focus() {
@@ -153,7 +147,7 @@ export class TableView {
       label: `Rows of ${table.name}`,
       columns: table.columns,
       draftOf: (row, column) =>
-        table.primaryKey && this.#drafts.cell(table.key, table.keyOf(row), column.name),
+        table.primaryKey && this.#drafts.cell(table.placeOf(row, column)),
       lockOf: (column, row) => table.whyLocked(column, row),
     });
     this.#filterBar.showColumns(table.columns);
@@ -266,9 +260,9 @@ export class TableView {
     if (row === undefined) return;
     const stored = row[column.name];
     const locked = table.whyLocked(column, row);
-    const key = table.primaryKey === undefined ? null : table.keyOf(row);
-    const label =
-      key === null ? column.name : `${column.name} where ${table.primaryKey.name} is ${key}`;
+    const key = table.keyOf(row);
+    const keyName = table.primaryKey?.name;
+    const label = key === null ? column.name : `${column.name} where ${keyName} is ${key}`;
     if (kindOf(column) === 'binary' && stored !== null) {
       const file = `${table.name}-${column.name}-${key ?? index + 1}.bin`.replace(/[^\w.-]+/g, '_');
       showBlob({ title: label, value: String(stored), name: file });
@@ -279,20 +273,17 @@ export class TableView {
       return;
     }
     this.#editor?.close();
-    this.#openEditor({ column, key, label, locked, stored, typed });
+    this.#openEditor({ column, keyName, key, label, locked, stored, typed });
   }
 
-  #openEditor({ column, key, label, locked, stored, typed }) {
+  #openEditor({ column, keyName, key, label, locked, stored, typed }) {
     const table = this.#table;
-    const find = () => this.#drafts.cell(table.key, key, column.name);
+    const at = { table: table.key, keyName, row: key, column: column.name };
+    const find = () => this.#drafts.cell(at);
     const draft = locked === undefined ? find() : undefined;
-    const row = () => table.indexOf(key);
-    const at = { table: table.key, row: key, column: column.name };
+    const row = () => table.indexOf(key, keyName);
     // What the user saw; once an earlier change of the cell has been stored, that.
-    const seen = () => {
-      if (draft?.state === 'stored' && row() >= 0) return table.rows[row()][column.name];
-      return draft === undefined ? stored : draft.stored;
-    };
+    const seen = () => (draft === undefined ? stored : draft.stored);
     const editor = new CellEditor({
       column,
       draft,
@@ -301,7 +292,7 @@ export class TableView {
       stored,
       seen,
       typed,
-      anchor: this.#anchor(column, key),
+      anchor: this.#anchor(column, key, row),
       change: (text) =>
         this.#drafts.put({ ...at, stored: (find() ?? { stored: seen() }).stored, state: 'typing', ...text }),
       commit: (text) => this.#save({ ...at, stored: (find() ?? { stored: seen() }).stored, ...text }),
@@ -324,10 +315,10 @@ export class TableView {
   }
 
   /** Rows may move while one is being edited; those without a key stay where they are. */
-  #anchor(column, key) {
-    const { row } = this.#grid.active;
+  #anchor(column, key, row) {
+    const { active } = this.#grid;
     return () => {
-      const index = key === null ? row : this.#table.indexOf(key);
+      const index = key === null ? active.row : row();
       return index < 0 ? undefined : this.#grid.cellElement(index, column);
     };
   }
@@ -354,7 +345,8 @@ export class TableView {
   /** Opens the editor on a draft: in its cell, or, when that is on another page, on the list of drafts. */
   #showDraft(draft) {
     const table = this.#table;
-    const index = table.indexOf(draft.row);
+    const { keyName, row: key } = draft;
+    const index = table.indexOf(key, keyName);
     const column = table.column(draft.column);
     if (column === undefined) return;
     if (index >= 0) {
@@ -365,8 +357,9 @@ export class TableView {
     }
     this.#openEditor({
       column,
-      key: draft.row,
-      label: `${column.name} where ${table.primaryKey.name} is ${draft.row}`,
+      keyName,
+      key,
+      label: `${column.name} where ${keyName} is ${key}`,
       stored: draft.stored,
     });
   }
@@ -377,14 +370,12 @@ export class TableView {
     if (columns === null) return;
     for (const index of rows.keys()) this.#redraw(index);
     // What is said about the draft in the editor is said there.
-    const editing =
-      this.#editing && this.#drafts.cell(key, this.#editing.row, this.#editing.column);
+    const editing = this.#editing && this.#drafts.cell(this.#editing);
     this.#draftsBar.show(
       this.#drafts.cells(key).filter((draft) => draft !== editing),
       {
         insert: this.#insertDialog === null && this.#drafts.insert(key) !== undefined,
         column: (name) => this.#table.column(name),
-        keyName: this.#table.primaryKey?.name,
       },
     );
     this.#editor?.follow(); // the grid may have moved
@@ -416,6 +407,7 @@ export class TableView {
         wasThere = await table.remove(row);
       },
     });
+    if (!this.element.isConnected) return; // the session ended meanwhile
     this.#grid.focus();
     if (!done) return;
     const name = `${primaryKey.name} ${quoted(primaryKey, table.keyOf(row))}`;

@@ -7,7 +7,7 @@ import { themeButton } from '/shared/js/theme.js';
 import * as api from './api.js';
 import { announce } from './announce.js';
 import { namesOf } from './backends.js';
-import { confirm } from './dialogs.js';
+import { closeDialogs, confirm } from './dialogs.js';
 import { Drafts } from './drafts.js';
 import { Sidebar } from './sidebar.js';
 import { CommandError, LineDropped } from './socket.js';
@@ -72,6 +72,7 @@ export class Workspace {
   /** Takes it off the page. Gives whether the form for a new row was open. */
   close() {
     const inserting = this.#view?.isInserting ?? false;
+    closeDialogs(); // nothing may lie over the form to log in with
     this.#leaveTable();
     this.#ending.abort();
     this.element.remove();
