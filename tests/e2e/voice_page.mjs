@@ -153,13 +153,16 @@ class Radio {
     return radio;
   }
 
-  /** `answer(request)` gives what the page gets in the server's place, or nothing; it may change it. */
+  /**
+   * `answer(request)` gives what the page gets in the server's place, perhaps later, or nothing; it may
+   * change it.
+   */
   async #answerWith(answer) {
     await this.page.routeWebSocket('**/ws', (socket) => {
       const server = socket.connectToServer();
-      socket.onMessage((text) => {
+      socket.onMessage(async (text) => {
         const request = JSON.parse(text);
-        const said = answer(request);
+        const said = await answer(request);
         if (said) socket.send(JSON.stringify({ ...said, id: request.id }));
         else server.send(JSON.stringify(request));
       });
@@ -449,6 +452,34 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
   await radio.press('Enter');
   await radio.is(channel, 'idle');
   await radio.hasFocus(radio.talk(channel));
+});
+
+test('a media server that does not answer takes neither the line nor the floors with it', async (t) => {
+  const channel = freshChannel();
+  const joined = (userName) => ({
+    type: 'channel-state',
+    data: { channelId: channel, action: 'user-joined', userId: userName, userName, userCount: 2 },
+  });
+  let answerLate;
+  const late = new Promise((settle) => {
+    answerLate = () => settle(joined('Late'));
+  });
+  const radio = await Radio.in(t, 'Alice', channel, {
+    isSilent: true,
+    answer: ({ type }) => type === 'get-router-capabilities' && late,
+  });
+  await radio.sees('The media server does not answer.', radio.channel(channel));
+  await radio.hold(channel);
+  await radio.is(channel, 'talking');
+  await radio.letGo();
+  await radio.is(channel, 'idle');
+
+  // What comes too late is nobody's answer, and nothing that the server says unasked.
+  answerLate();
+  await late;
+  radio.tell('channel-state', joined('Bob').data);
+  await radio.sees('Bob', radio.channel(channel));
+  assert.equal(await radio.channel(channel).getByText('Late').count(), 0);
 });
 
 // ---- Talking ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 import * as api from './api.js';
 
-/** The server understood the request, and refuses it. */
+/** The server understood the request, and refuses it, or waits for the media server in vain. */
 export class Refused extends Error {}
 
 /** There is no line, or it dropped before the answer came. */
@@ -14,7 +14,15 @@ export class LineDropped extends Error {
   }
 }
 
-const answerTimeout = 10_000; // milliseconds; then the line is taken to be dead
+const answerTimeout = 10_000; // milliseconds; then the line is taken to be dead …
+// … unless it is the media server that may be stuck, on which these wait.
+const mediaRequests = new Set([
+  'get-router-capabilities',
+  'create-transport',
+  'connect-transport',
+  'produce',
+  'consume',
+]);
 const pingInterval = 15_000;
 const firstDelay = 400;
 const longestDelay = 15_000;
@@ -71,7 +79,11 @@ export class Line extends EventTarget {
     if (!this.isOpen) return Promise.reject(new LineDropped());
     const id = String(++this.#lastId);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#lose(), answerTimeout);
+      const timer = setTimeout(() => {
+        if (!mediaRequests.has(type)) return this.#lose();
+        this.#requests.delete(id);
+        reject(new Refused('The media server does not answer.'));
+      }, answerTimeout);
       this.#requests.set(id, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ type, id, data }));
     });
@@ -112,7 +124,9 @@ export class Line extends EventTarget {
     }
     const waiting = this.#requests.get(message.id);
     if (!waiting) {
-      this.dispatchEvent(new CustomEvent('push', { detail: message }));
+      // An answer that is too late is nobody's.
+      if (message.id === undefined)
+        this.dispatchEvent(new CustomEvent('push', { detail: message }));
       return;
     }
     this.#requests.delete(message.id);
