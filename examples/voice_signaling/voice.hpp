@@ -119,7 +119,7 @@ class voice {
         log::info("ready", {{"address", address.address().to_string()},
                             {"port", std::to_string(server_.port())},
                             {"pid", std::to_string(::getpid())}});
-        parts_.on_ready(server_.port());
+        parts_.on_ready(server_.port(), server_.conversation().channels().media.workers());
         co_await shared::wait_for_stop(signals_, server_.policies().transport);
         co_await shared::stop(server_, parts_.threads, parts_.grace);
         log::info("stopped");

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -40,8 +40,13 @@ test('the worker is found where it was built, unless the environment names anoth
   await mkdir(join(cache, 'parley', 'mediasoup-worker-3.12.17-0123456789ab'));
   for (const version of ['3.12.16', '3.12.17']) {
     const folder = join(cache, 'parley', `mediasoup-worker-${version}-0123456789ab`);
-    await writeFile(join(folder, 'mediasoup-worker'), '');
+    await writeFile(join(folder, 'mediasoup-worker'), '', { mode: 0o755 });
   }
+  const cannotRun = join(cache, 'parley', 'mediasoup-worker-3.12.16-0123456789ac');
+  await mkdir(cannotRun);
+  await writeFile(join(cannotRun, 'mediasoup-worker'), '');
+  const noFile = join(cache, 'parley', 'mediasoup-worker-3.12.16-0123456789ad');
+  await mkdir(join(noFile, 'mediasoup-worker'), { recursive: true });
   const expected = join(built, 'mediasoup-worker');
   assert.equal(await workerOf(directory, { HOME: directory }), expected);
   assert.equal(await workerOf(directory, { HOME: '/none', XDG_CACHE_HOME: cache }), expected);
@@ -49,6 +54,34 @@ test('the worker is found where it was built, unless the environment names anoth
   assert.equal(await workerOf(directory, none), expected);
   const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '/opt/worker' };
   assert.equal(await workerOf(directory, named), '/opt/worker');
+});
+
+/** All that a demo prints once it is ready: in a terminal, or as JSON. It must then end in order. */
+async function printedBy(...options) {
+  const server = spawn(program, ['demo', '--port', '0', '--log-level', 'error', ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  for await (const text of server.stdout) {
+    printed += text;
+    if (printed.includes('Ctrl+C ends it.') || printed.endsWith('}\n')) server.kill();
+  }
+  return printed;
+}
+
+test('the demo says whether there is sound', async (t) => {
+  const worker = join(await directoryOf(t), 'worker');
+  await writeFile(worker, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  const [silent, broken, json] = await Promise.all([
+    printedBy('--signalling-only', '--worker', worker),
+    printedBy('--worker', worker),
+    printedBy('--worker', worker, '--json'),
+  ]);
+  assert.match(silent, /^ {2}Open {7}http:\/\/127\.0\.0\.1:\d+\/ {3}in two windows, or more$/m);
+  assert.match(silent, /^ {2}Audio {6}no: signalling only\. scripts\/setup\.sh worker and then$/m);
+  assert.match(silent, /^ {13}scripts\/mediasoup-worker\.sh build the media server$/m);
+  assert.ok(broken.includes(`\n  Audio      no: the worker ${worker} did not start, see above\n`));
+  assert.equal(JSON.parse(json).audio, false);
 });
 
 test('what the worker says is logged as severe as it is', async (t) => {
@@ -61,8 +94,7 @@ test('what the worker says is logged as severe as it is', async (t) => {
     String.raw`printf '\010\000\000\000Wwarning' >&4`,
     String.raw`printf '\007\000\000\000Efailed' >&4`,
   ];
-  await writeFile(worker, `#!/bin/sh\n${says.join('\n')}\nexec sleep 1000\n`);
-  await chmod(worker, 0o755);
+  await writeFile(worker, `#!/bin/sh\n${says.join('\n')}\nexec sleep 1000\n`, { mode: 0o755 });
 
   const logged = async (level) => {
     const options = ['demo', '--json', '--port', '0', '--worker', worker, '--log-level', level];
