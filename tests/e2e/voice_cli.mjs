@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -82,6 +83,21 @@ test('the demo says whether there is sound', async (t) => {
   assert.match(silent, /^ {13}scripts\/mediasoup-worker\.sh build the media server$/m);
   assert.ok(broken.includes(`\n  Audio      no: the worker ${worker} did not start, see above\n`));
   assert.equal(JSON.parse(json).audio, false);
+});
+
+test('a stop ends the wait for a worker that does not start', async (t) => {
+  const worker = join(await directoryOf(t), 'worker');
+  await writeFile(worker, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  const server = spawn(program, ['demo', '--port', '0', '--worker', worker], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => server.kill('SIGKILL'));
+  const ended = once(server, 'exit');
+  const printed = server.stdout.toArray();
+  await soon('word of the worker', once(server.stderr, 'data'), 15_000);
+  server.kill();
+  assert.deepEqual(await soon('end of the program', ended, 5000), [0, null]);
+  assert.equal((await printed).length, 0, 'it was not ready');
 });
 
 test('what the worker says is logged as severe as it is', async (t) => {
