@@ -66,7 +66,7 @@ let directory;
 before(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
   demo = await Program.start();
-  hasAudio = (await demo.health()).workers > 0;
+  hasAudio = await demo.hasAudio();
   if (!hasAudio)
     console.log(
       'no audio here: the server has no media workers, so nothing is heard in these tests',
