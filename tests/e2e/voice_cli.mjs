@@ -1,5 +1,5 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
-// What voice signalling's program finds on its machine, and what it logs. Run with `node --test`;
+// What voice signalling's program finds on its machine, prints and logs. Run with `node --test`;
 // VOICE_SIGNALING is the path of the program. Builds nothing, and needs no media server: a shell's
 // script takes its place.
 
@@ -12,6 +12,9 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { soon } from './soon.mjs';
+import { VoiceLine } from './voice_line.mjs';
+import { Server } from './voice_servers.mjs';
+import { secret } from './voice_signaling.mjs';
 
 const program = resolve(process.env.VOICE_SIGNALING);
 
@@ -132,4 +135,66 @@ test('what the worker says is logged as severe as it is', async (t) => {
   const warnings = { warning: 'warning', failed: 'error' };
   assert.deepEqual(await logged('warning'), warnings);
   assert.deepEqual(await logged('debug'), { detail: 'debug', ...warnings });
+});
+
+/** What `token` prints, with its exit status as `status`. */
+function token(parameters, environment = { ROUTER_JWT_SECRET: secret }) {
+  const env = { PATH: process.env.PATH, ...environment };
+  return spawnSync(program, ['token', ...parameters], { env, encoding: 'utf8' });
+}
+
+test('a token that is printed lets its user in, where it says', async (t) => {
+  const parameters = [
+    '--user',
+    'ada',
+    '--name',
+    'Ada L.',
+    '--channel',
+    'north',
+    '--channel',
+    'south',
+  ];
+  const printed = token([...parameters, '--minutes', '5']);
+  assert.equal(printed.status, 0, printed.stderr);
+  assert.match(printed.stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  const text = printed.stdout.trim();
+  const { exp, ...claims } = JSON.parse(Buffer.from(text.split('.')[1], 'base64url'));
+  assert.ok(Math.abs(exp - Date.now() / 1000 - 300) < 60, `it is good until ${exp}`);
+  assert.deepEqual(claims, {
+    userId: 'ada',
+    userName: 'Ada L.',
+    channelIds: ['north', 'south'],
+  });
+
+  const server = await Server.start(t);
+  const ada = await VoiceLine.open(server, text);
+  t.after(() => ada.socket.terminate());
+  assert.deepEqual((await ada.push('channel-list')).channels, ['north', 'south']);
+  assert.equal((await ada.get('join-channel', { channelId: 'north' })).userCount, 1);
+  assert.match(await ada.refused('join-channel', { channelId: 'east' }), /does not allow/);
+
+  const admin = await VoiceLine.open(
+    server,
+    token(['--user', 'eve', '--role', 'ADMIN']).stdout.trim(),
+  );
+  t.after(() => admin.socket.terminate());
+  assert.equal((await admin.push('channel-list')).globalRole, 'ADMIN');
+  const others = token(['--user', 'ada'], { ROUTER_JWT_SECRET: `not ${secret}` });
+  assert.equal((await VoiceLine.open(server, others.stdout.trim())).refusedWith, 401);
+});
+
+test('a token that cannot be made is refused, with the reason', () => {
+  const reasons = [
+    [token([]), /--user is required/],
+    [token(['--user', '']), /userId: expected 1 to 128 bytes/],
+    [token(['--user', 'ada', '--minutes', '0']), /--minutes: .* 1 to 525600/],
+    [token(['--user', 'ada', '--until', 'noon']), /--until/],
+    [token(['--user', 'ada'], {}), /ROUTER_JWT_SECRET: expected the secret/],
+    [token(['--user', 'ada'], { ROUTER_JWT_SECRET: 'short' }), /ROUTER_JWT_SECRET: .*5 bytes/],
+  ];
+  for (const [{ status, stdout, stderr }, reason] of reasons) {
+    assert.equal(status, 2, stderr);
+    assert.equal(stdout, '');
+    assert.match(stderr, reason);
+  }
 });
