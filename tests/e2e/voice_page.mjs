@@ -403,6 +403,22 @@ test('the channels of the token are offered, and the only one is joined at once'
   await other.is(one, 'idle');
 });
 
+test('a channel is joined once, however long the server takes', async (t) => {
+  const channel = freshChannel();
+  let joins = 0;
+  const radio = await Radio.open(t, 'Alice', {
+    token: tokenOf('Alice', { channelIds: [channel] }),
+    answer: async ({ type }) => {
+      if (type !== 'join-channel') return;
+      ++joins;
+      await new Promise((settle) => setTimeout(settle, 500));
+    },
+  });
+  await radio.is(channel, 'idle');
+  await radio.isReady(channel);
+  assert.equal(joins, 1);
+});
+
 test('without media the page says so', async (t) => {
   const radio = await Radio.in(t, 'Alice', freshChannel());
   const isSaid = await radio.page.getByText('Signalling only: no audio on this server').isVisible();
