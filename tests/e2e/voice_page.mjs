@@ -167,6 +167,7 @@ class Radio {
         else server.send(JSON.stringify(request));
       });
       this.tell = (type, data) => socket.send(JSON.stringify({ type, data }));
+      this.closeLine = (code, reason) => socket.close({ code, reason });
     });
   }
 
@@ -936,6 +937,12 @@ test('a line that drops again and again comes back by itself', async (t) => {
     alice.line.mend();
     await alice.is(channel, 'idle');
   }
+});
+
+test('why the server closes the line is told', async (t) => {
+  const radio = await Radio.in(t, 'Alice', freshChannel(), { isSilent: true });
+  radio.closeLine(1008, 'too many connections');
+  await radio.sees('The server says: too many connections. It is tried again by itself.');
 });
 
 test('a server that answers no more is given up', async (t) => {

@@ -33,7 +33,7 @@ const policyViolation = 1008;
 /**
  * Events: `open` each time the line is there, `trying`, `dropped`; `waiting` with `{reason}` when it
  * will be tried again; `refused` when the server is there but does not let this token in, which has never
- * been in; and `push` with `{type, data, error}` for what it says unasked.
+ * been in; and `push` with `{type, data}` for what it says unasked.
  */
 export class Line extends EventTarget {
   #token;
@@ -111,7 +111,8 @@ export class Line extends EventTarget {
     });
     socket.addEventListener('close', ({ code, reason }) => {
       clearTimeout(late);
-      if (socket === this.#socket) this.#lose(code === policyViolation ? reason : undefined);
+      if (socket !== this.#socket) return;
+      this.#lose(code === policyViolation ? `The server says: ${reason}.` : undefined);
     });
   }
 
