@@ -23,6 +23,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -71,6 +72,13 @@ std::string make_token(std::string const& key, std::string const& name) {
     return parley::make_jwt(claims, parley::secret(key));
 }
 
+std::string audio_text(std::string const& worker, bool audio) {
+    if (audio) return "yes, by " + worker;
+    if (!worker.empty()) return "no: the worker " + worker + " did not start, see above";
+    return "no: signalling only. scripts/setup.sh worker and then\n"
+           "             scripts/mediasoup-worker.sh build the media server";
+}
+
 void announce(demo_options const& options, std::uint16_t port, bool audio) {
     std::string const url = "http://127.0.0.1:" + std::to_string(port) + "/";
     if (options.json) {
@@ -80,10 +88,8 @@ void announce(demo_options const& options, std::uint16_t port, bool audio) {
     }
     std::cout << "Push-to-talk is being served.\n\n  Open       " << url
               << "   in two windows, or more\n  Audio      "
-              << (audio ? "yes, by " + options.worker
-                        : "no: signalling only. scripts/setup.sh worker and then\n"
-                          "             scripts/mediasoup-worker.sh build the media server")
-              << "\n\nCtrl+C ends it." << std::endl;
+              << audio_text(options.silent ? "" : options.worker, audio) << "\n\nCtrl+C ends it."
+              << std::endl;
 }
 
 int demo(demo_options const& options) {
@@ -95,13 +101,14 @@ int demo(demo_options const& options) {
     config.floors.redis = options.redis;
     config.limits.connectionsPerMinute = 600; // everybody comes from this machine
     if (!options.silent) config.media.worker = options.worker;
-    bool const audio = !config.media.worker.empty();
     auto verifier = make_verifier(key);
     auto parts = make_parts(std::move(config), std::move(verifier), 1);
     parts.grace = std::chrono::seconds(1);
     parts.demo =
         demo_parts{demo_channels, [key](std::string const& name) { return make_token(key, name); }};
-    parts.on_ready = [&](std::uint16_t port) { announce(options, port, audio); };
+    parts.on_ready = [&](std::uint16_t port, std::size_t workers) {
+        announce(options, port, workers != 0);
+    };
     return run_tcp_voice(std::move(parts));
 }
 

@@ -9,6 +9,8 @@
 #include <parley/encoding.hpp>
 #include <parley/trusted_proxies.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -151,6 +153,8 @@ std::string built_worker() {
     for (auto const& one : std::filesystem::directory_iterator(cache / "parley", ec)) {
         if (!one.path().filename().string().starts_with(folder + '-')) continue;
         auto const program = one.path() / "mediasoup-worker";
+        if (!std::filesystem::is_regular_file(program, ec)) continue;
+        if (::access(program.c_str(), X_OK) != 0) continue;
         auto const written = std::filesystem::last_write_time(program, ec);
         if (ec || (!newest.empty() && written <= its_time)) continue;
         newest = program;

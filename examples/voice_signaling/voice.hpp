@@ -113,30 +113,38 @@ class voice {
     // ---- Its life, on the main thread -----------------------------------------------------------
 
     task<int> live() {
-        auto const& address = parts_.address;
-        shared::start(server_, io_, address, parts_.threads);
+        shared::start(server_, io_, parts_.address, parts_.threads);
         co_await wait_for_media();
-        log::info("ready", {{"address", address.address().to_string()},
-                            {"port", std::to_string(server_.port())},
-                            {"pid", std::to_string(::getpid())}});
-        parts_.on_ready(server_.port());
+        if (!is_stopping_) tell_ready();
         co_await shared::wait_for_stop(signals_, server_.policies().transport);
         co_await shared::stop(server_, parts_.threads, parts_.grace);
         log::info("stopped");
         co_return shared::exit_status::ok;
     }
 
+    void tell_ready() {
+        log::info("ready", {{"address", parts_.address.address().to_string()},
+                            {"port", std::to_string(server_.port())},
+                            {"pid", std::to_string(::getpid())}});
+        parts_.on_ready(server_.port(), server_.conversation().channels().media.workers());
+    }
+
     /// The workers take a moment to start; clients that came sooner would be told that there are
-    /// none.
+    /// none. Ends early when the server is to stop.
     task<> wait_for_media() {
         if (parts_.config.media.worker.empty()) co_return;
         auto& media = server_.conversation().channels().media;
+        // `signals_` hears of a stop as well, and keeps it for whoever waits for it next.
+        shared::signal_set stops(io_.get_executor(), SIGTERM, SIGINT);
+        stops.async_wait([this](boost::system::error_code ec, int) {
+            if (!ec) is_stopping_ = true;
+        });
         parley::steady_timer timer(io_.get_executor());
-        for (int tries = 0; media.workers() == 0 && tries < 500; ++tries) {
+        for (int tries = 0; media.workers() == 0 && !is_stopping_ && tries < 500; ++tries) {
             timer.expires_after(std::chrono::milliseconds(20));
             co_await timer.async_wait(parley::use_task);
         }
-        if (media.workers() == 0) {
+        if (media.workers() == 0 && !is_stopping_) {
             log::warning("media", {{"message", "no worker has started in 10 s: see above"}});
         }
     }
@@ -196,6 +204,7 @@ class voice {
     std::chrono::steady_clock::time_point const started_at_ = std::chrono::steady_clock::now();
     voice_parts parts_;
     parley::asio::io_context io_{1};
+    bool is_stopping_ = false; // before it was ready
     shared::signal_set signals_ = shared::serving_signals(io_.get_executor());
     server_type server_;
 };

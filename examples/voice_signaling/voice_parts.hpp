@@ -52,8 +52,9 @@ struct voice_parts {
     std::size_t max_connections = 1;        ///< at least 1
     std::chrono::milliseconds grace{5'000}; ///< how long clients have to go, when it stops
     std::optional<demo_parts> demo = {};
-    /// Called once it listens, with the port.
-    std::function<void(std::uint16_t)> on_ready = [](std::uint16_t) {};
+    /// Called once it listens, with the port, and the media workers that run by then.
+    std::function<void(std::uint16_t port, std::size_t workers)> on_ready = [](std::uint16_t,
+                                                                               std::size_t) {};
 };
 
 /// Serves until SIGTERM or SIGINT. Returns the exit status. \throws command_error when it cannot

@@ -66,7 +66,7 @@ let directory;
 before(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
   demo = await Program.start();
-  hasAudio = (await demo.health()).workers > 0;
+  hasAudio = await demo.hasAudio();
   if (!hasAudio)
     console.log(
       'no audio here: the server has no media workers, so nothing is heard in these tests',
@@ -153,17 +153,21 @@ class Radio {
     return radio;
   }
 
-  /** `answer(request)` gives what the page gets in the server's place, or nothing; it may change it. */
+  /**
+   * `answer(request)` gives what the page gets in the server's place, perhaps later, or nothing; it may
+   * change it.
+   */
   async #answerWith(answer) {
     await this.page.routeWebSocket('**/ws', (socket) => {
       const server = socket.connectToServer();
-      socket.onMessage((text) => {
+      socket.onMessage(async (text) => {
         const request = JSON.parse(text);
-        const said = answer(request);
+        const said = await answer(request);
         if (said) socket.send(JSON.stringify({ ...said, id: request.id }));
         else server.send(JSON.stringify(request));
       });
       this.tell = (type, data) => socket.send(JSON.stringify({ type, data }));
+      this.closeLine = (code, reason) => socket.close({ code, reason });
     });
   }
 
@@ -400,6 +404,22 @@ test('the channels of the token are offered, and the only one is joined at once'
   await other.is(one, 'idle');
 });
 
+test('a channel is joined once, however long the server takes', async (t) => {
+  const channel = freshChannel();
+  let joins = 0;
+  const radio = await Radio.open(t, 'Alice', {
+    token: tokenOf('Alice', { channelIds: [channel] }),
+    answer: async ({ type }) => {
+      if (type !== 'join-channel') return;
+      ++joins;
+      await new Promise((settle) => setTimeout(settle, 500));
+    },
+  });
+  await radio.is(channel, 'idle');
+  await radio.isReady(channel);
+  assert.equal(joins, 1);
+});
+
 test('without media the page says so', async (t) => {
   const radio = await Radio.in(t, 'Alice', freshChannel());
   const isSaid = await radio.page.getByText('Signalling only: no audio on this server').isVisible();
@@ -449,6 +469,34 @@ test('a server that fails to set up sound is told of, and signalling goes on', a
   await radio.press('Enter');
   await radio.is(channel, 'idle');
   await radio.hasFocus(radio.talk(channel));
+});
+
+test('a media server that does not answer takes neither the line nor the floors with it', async (t) => {
+  const channel = freshChannel();
+  const joined = (userName) => ({
+    type: 'channel-state',
+    data: { channelId: channel, action: 'user-joined', userId: userName, userName, userCount: 2 },
+  });
+  let answerLate;
+  const late = new Promise((settle) => {
+    answerLate = () => settle(joined('Late'));
+  });
+  const radio = await Radio.in(t, 'Alice', channel, {
+    isSilent: true,
+    answer: ({ type }) => type === 'get-router-capabilities' && late,
+  });
+  await radio.sees('The media server does not answer.', radio.channel(channel));
+  await radio.hold(channel);
+  await radio.is(channel, 'talking');
+  await radio.letGo();
+  await radio.is(channel, 'idle');
+
+  // What comes too late is nobody's answer, and nothing that the server says unasked.
+  answerLate();
+  await late;
+  radio.tell('channel-state', joined('Bob').data);
+  await radio.sees('Bob', radio.channel(channel));
+  assert.equal(await radio.channel(channel).getByText('Late').count(), 0);
 });
 
 // ---- Talking ---------------------------------------------------------------------------------------
@@ -889,6 +937,12 @@ test('a line that drops again and again comes back by itself', async (t) => {
     alice.line.mend();
     await alice.is(channel, 'idle');
   }
+});
+
+test('why the server closes the line is told', async (t) => {
+  const radio = await Radio.in(t, 'Alice', freshChannel(), { isSilent: true });
+  radio.closeLine(1008, 'too many connections');
+  await radio.sees('The server says: too many connections. It is tried again by itself.');
 });
 
 test('a server that answers no more is given up', async (t) => {

@@ -3,6 +3,7 @@
 // the peer of the benchmark takes its place, with a small server before it for the page and the demo's
 // part of HTTP; that tests the tests, and the page where there is no program yet.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
@@ -72,6 +73,14 @@ export class Program {
 
   async health() {
     return (await fetch(new URL('/health', this.url))).json();
+  }
+
+  /** Whether it has media workers, as it must where PARLEY_MEDIASOUP_WORKER names their program. */
+  async hasAudio() {
+    const { workers } = await this.health();
+    const isExpected = program !== undefined && process.env.PARLEY_MEDIASOUP_WORKER;
+    assert.ok(workers > 0 || !isExpected, 'PARLEY_MEDIASOUP_WORKER is set, but no worker runs');
+    return workers > 0;
   }
 
   /** Returns the exit status. */

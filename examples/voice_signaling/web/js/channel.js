@@ -54,6 +54,7 @@ export class Channel extends EventTarget {
   // ---- Being in it -----------------------------------------------------------------------------
 
   async join() {
+    if (this.state === 'joining') return; // the server has not answered yet
     this.#show('joining', { trouble: '' });
     try {
       const {

@@ -4,7 +4,7 @@
 
 import * as api from './api.js';
 
-/** The server understood the request, and refuses it. */
+/** The server understood the request, and refuses it, or waits for the media server in vain. */
 export class Refused extends Error {}
 
 /** There is no line, or it dropped before the answer came. */
@@ -14,7 +14,15 @@ export class LineDropped extends Error {
   }
 }
 
-const answerTimeout = 10_000; // milliseconds; then the line is taken to be dead
+const answerTimeout = 10_000; // milliseconds; then the line is taken to be dead …
+// … unless it is the media server that may be stuck, on which these wait.
+const mediaRequests = new Set([
+  'get-router-capabilities',
+  'create-transport',
+  'connect-transport',
+  'produce',
+  'consume',
+]);
 const pingInterval = 15_000;
 const firstDelay = 400;
 const longestDelay = 15_000;
@@ -25,7 +33,7 @@ const policyViolation = 1008;
 /**
  * Events: `open` each time the line is there, `trying`, `dropped`; `waiting` with `{reason}` when it
  * will be tried again; `refused` when the server is there but does not let this token in, which has never
- * been in; and `push` with `{type, data, error}` for what it says unasked.
+ * been in; and `push` with `{type, data}` for what it says unasked.
  */
 export class Line extends EventTarget {
   #token;
@@ -71,7 +79,11 @@ export class Line extends EventTarget {
     if (!this.isOpen) return Promise.reject(new LineDropped());
     const id = String(++this.#lastId);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#lose(), answerTimeout);
+      const timer = setTimeout(() => {
+        if (!mediaRequests.has(type)) return this.#lose();
+        this.#requests.delete(id);
+        reject(new Refused('The media server does not answer.'));
+      }, answerTimeout);
       this.#requests.set(id, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ type, id, data }));
     });
@@ -99,7 +111,8 @@ export class Line extends EventTarget {
     });
     socket.addEventListener('close', ({ code, reason }) => {
       clearTimeout(late);
-      if (socket === this.#socket) this.#lose(code === policyViolation ? reason : undefined);
+      if (socket !== this.#socket) return;
+      this.#lose(code === policyViolation ? `The server says: ${reason}.` : undefined);
     });
   }
 
@@ -112,7 +125,9 @@ export class Line extends EventTarget {
     }
     const waiting = this.#requests.get(message.id);
     if (!waiting) {
-      this.dispatchEvent(new CustomEvent('push', { detail: message }));
+      // An answer that is too late is nobody's.
+      if (message.id === undefined)
+        this.dispatchEvent(new CustomEvent('push', { detail: message }));
       return;
     }
     this.#requests.delete(message.id);

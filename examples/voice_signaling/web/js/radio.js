@@ -434,9 +434,8 @@ export class Radio {
     for (const { channel } of this.#views.values()) if (!channel.isIn) channel.join();
   }
 
-  #onPush({ type, data, error }) {
+  #onPush({ type, data }) {
     if (type === 'channel-list') this.#onChannelList(data);
-    else if (type === 'error') this.#connection.reason = `The server says: ${error}.`;
     else if (data?.action === 'media-restarted' && !this.#hasMedia) this.#gainMedia(null);
     else this.#views.get(data?.channelId)?.channel.receive(type, data);
   }
