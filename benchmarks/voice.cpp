@@ -21,9 +21,10 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/websocket/stream.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -44,7 +45,6 @@
 namespace {
 
 using namespace parley;
-namespace websocket = boost::beast::websocket;
 using benchmarks::child_process;
 using steady = std::chrono::steady_clock;
 
@@ -153,16 +153,53 @@ class crowd {
     }
 
   private:
-    using stream_type = websocket::stream<tcp_stream, false>;
+    using socket_type = tcp_stream::socket_type;
     using timer_type = asio::basic_waitable_timer<steady, asio::wait_traits<steady>, executor>;
 
+    /// A WebSocket with as little to do as there can be, so that what is measured is the server:
+    /// its frames are not masked (a mask of zeros), and only whole text frames are looked at.
     struct client {
-        explicit client(tcp_stream stream) : ws(std::move(stream)) {}
+        explicit client(socket_type s) : socket(std::move(s)) {}
 
-        stream_type ws;
+        socket_type socket;
+        std::array<char, 4096> buffer{};
+        std::string incoming; ///< what is no whole frame yet
         std::size_t channel = 0;
         std::string answered; ///< the id of the last answer
         std::function<void()> on_answer = [] {};
+
+        task<> send(std::string text) {
+            std::string frame{'\x81'};
+            if (text.size() < 126) {
+                frame += static_cast<char>(0x80U | text.size());
+            } else {
+                frame += static_cast<char>(0x80U | 126U);
+                frame += static_cast<char>(text.size() >> 8U);
+                frame += static_cast<char>(text.size() & 0xFFU);
+            }
+            frame.append(4, '\0');
+            frame += text;
+            co_await asio::async_write(socket, asio::buffer(frame), use_task);
+        }
+
+        /// The next text; nothing when none is whole yet.
+        std::optional<std::string> next() {
+            auto const byte = [this](std::size_t i) {
+                return static_cast<std::size_t>(static_cast<unsigned char>(incoming[i]));
+            };
+            while (incoming.size() >= 4) {
+                auto const length = byte(1);
+                if (length == 127) throw std::runtime_error("a message of more than 64 KiB");
+                std::size_t const head = length == 126 ? 4 : 2;
+                auto const size = length == 126 ? byte(2) * 256 + byte(3) : length;
+                if (incoming.size() < head + size) break;
+                bool const is_text = byte(0) == 0x81;
+                auto text = incoming.substr(head, size);
+                incoming.erase(0, head + size);
+                if (is_text) return text;
+            }
+            return std::nullopt;
+        }
     };
 
     /// A turn that goes on in a channel.
@@ -182,18 +219,24 @@ class crowd {
     task<> connect_all() {
         turns_.resize(settings_.channels);
         for (std::size_t i = 0; i < settings_.connections; ++i) {
-            tcp_stream::socket_type socket(io_);
-            co_await socket.async_connect({asio::ip::address_v4::loopback(), port_}, use_task);
-            socket.set_option(asio::ip::tcp::no_delay(true));
-            auto one = std::make_unique<client>(tcp_stream(std::move(socket)));
+            auto one = std::make_unique<client>(socket_type(io_));
+            co_await one->socket.async_connect({asio::ip::address_v4::loopback(), port_}, use_task);
+            one->socket.set_option(asio::ip::tcp::no_delay(true));
             one->channel = i % settings_.channels;
             auto const user = run_ + std::to_string(i);
             auto const token =
                 make_jwt({{"userId", user}, {"userName", user}}, secret(secret_text));
-            auto const target = "/ws?token=" + token;
-            co_await one->ws.async_handshake("127.0.0.1", target, use_task);
-            auto const join = message("join-channel", one->channel, "join");
-            co_await one->ws.async_write(asio::buffer(join), use_task);
+            auto const upgrade = "GET /ws?token=" + token +
+                                 " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            co_await asio::async_write(one->socket, asio::buffer(upgrade), use_task);
+            auto const head = co_await asio::async_read_until(
+                one->socket, asio::dynamic_buffer(one->incoming), "\r\n\r\n", use_task);
+            if (!one->incoming.starts_with("HTTP/1.1 101"))
+                throw std::runtime_error("no upgrade: " + one->incoming);
+            one->incoming.erase(0, head);
+            co_await one->send(message("join-channel", one->channel, "join"));
             std::string text;
             while (text.find(R"("id":"join")") == text.npos)
                 text = co_await read(*one);
@@ -207,10 +250,12 @@ class crowd {
                "channel-" + std::to_string(channel) + "\"}}";
     }
 
-    task<std::string> read(client& one) {
-        boost::beast::flat_buffer buffer;
-        co_await one.ws.async_read(buffer, use_task);
-        co_return std::string(static_cast<char const*>(buffer.data().data()), buffer.size());
+    static task<std::string> read(client& one) {
+        for (;;) {
+            if (auto text = one.next()) co_return *std::move(text);
+            auto const n = co_await one.socket.async_read_some(asio::buffer(one.buffer), use_task);
+            one.incoming.append(one.buffer.data(), n);
+        }
     }
 
     /// Until the last turn is over.
@@ -277,19 +322,17 @@ class crowd {
         auto& speaker = *clients_[channel + settings_.channels * (random_() % members)];
         turns_[channel].is_taken = true;
         turns_[channel].on_all_told = ring;
-        auto const start = message("ptt-start", channel, "a" + std::to_string(n));
-        co_await speaker.ws.async_write(asio::buffer(start), use_task);
+        co_await speaker.send(message("ptt-start", channel, "a" + std::to_string(n)));
         co_await wait(bell, [&] { return turns_[channel].begin == steady::time_point{}; });
         speaker.on_answer = ring;
         auto const id = "o" + std::to_string(n);
-        auto const stop = message("ptt-stop", channel, id);
-        co_await speaker.ws.async_write(asio::buffer(stop), use_task);
+        co_await speaker.send(message("ptt-stop", channel, id));
         co_await wait(bell, [&] { return speaker.answered == id; });
         speaker.on_answer = [] {};
         turns_[channel] = {};
         if (--busy_ != 0 || !all_begun_) co_return;
         for (auto& one : clients_)
-            one->ws.next_layer().close();
+            one->socket.close();
     }
 
     template <class Done>

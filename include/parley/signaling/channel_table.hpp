@@ -446,7 +446,7 @@ class channel_table {
     hub_options const& options_;
     Media& media_;
     mutable std::mutex mutex_;
-    std::map<std::string, std::set<connection_ptr>> users_; // connections by user
+    std::map<std::string, connection_set> users_; // connections by user
     std::map<std::string, channel_record> channels_;
     std::vector<held_floor> overruled_; // at most one a channel and second
     std::int64_t last_timestamp_ = 0;

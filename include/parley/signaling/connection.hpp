@@ -9,6 +9,8 @@
 #include <parley/signaling/media.hpp>
 #include <parley/signaling/participant.hpp>
 
+#include <boost/container/flat_set.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +18,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,8 @@ struct connection {
 };
 
 using connection_ptr = std::shared_ptr<connection>;
+using connection_set =
+    boost::container::flat_set<connection_ptr>; ///< small, and often gone through
 
 /// A floor that somebody connected here has.
 struct local_floor {
@@ -61,7 +64,7 @@ struct local_floor {
 
 /// A channel that somebody connected here is in.
 struct channel_record {
-    std::set<connection_ptr> members;
+    connection_set members;
     std::size_t users = 0;         ///< over all servers, as far as known
     std::optional<speaker> holder; ///< who has the floor, as far as known
     std::uint64_t changes = 0;     ///< of the floor, so far
