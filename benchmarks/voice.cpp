@@ -272,7 +272,8 @@ class crowd {
                     one.on_answer();
                 } else if (text.find("speaker-changed") != text.npos) {
                     auto& now = turns_[one.channel];
-                    if (now.begin == steady::time_point{}) continue; // that it is over
+                    bool const is_over = text.find(R"("isBusy":false)") != text.npos;
+                    if (is_over || now.begin == steady::time_point{}) continue;
                     std::chrono::duration<double, std::milli> const took =
                         steady::now() - now.begin;
                     latencies_.push_back(took.count());

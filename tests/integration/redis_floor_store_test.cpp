@@ -390,6 +390,38 @@ BOOST_AUTO_TEST_CASE(a_redis_that_hangs_fails_fast_and_what_it_did_late_is_undon
     BOOST_TEST((holder(w, w.two, "c") == bob));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_is_late_itself_does_not_blame_redis) {
+    world w(short_waits());
+    bool joined = false;
+    asio::co_spawn(w.callers, w.two.join("c", "ada", 9),
+                   [&](std::exception_ptr const&, auto const& m) { joined = m && m->joined; });
+    w.callers.poll();
+    w.b.io.poll(); // sends the command
+    w.absent = &w.b;
+    w.pass(700ms);
+    w.absent = nullptr;
+    BOOST_TEST(w.eventually([&] { return joined; }));
+    w.pass(100ms);
+    BOOST_TEST(w.told[1].reconnections == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_too_much_at_once_is_refused_and_no_more) {
+    redis_floor_store::options few;
+    few.redis.max_pending = 8;
+    world w(few);
+    w.redis.hang();
+    std::vector<std::future<result<signaling::membership>>> joined;
+    for (int i = 0; i < 9; ++i)
+        joined.push_back(asio::co_spawn(w.callers, w.one.join("c", "u" + std::to_string(i), 99),
+                                        asio::use_future));
+    auto const is_over = [&] { return joined.back().wait_for(0s) == std::future_status::ready; };
+    BOOST_TEST(w.eventually(is_over, 1s));
+    w.redis.go_on();
+    BOOST_TEST(joined.back().get().has_error());
+    BOOST_TEST((joins(w, w.two, "c", "last") >= 8u));
+    BOOST_TEST(w.told[0].reconnections == 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_comes_late_by_a_connection_that_was_given_up_does_nothing) {
     world w;
     raw_redis raw(w.redis);

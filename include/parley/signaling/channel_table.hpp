@@ -111,7 +111,6 @@ class channel_table {
     struct departure_from {
         bool was_member = false;
         bool last_of_user = true; ///< here
-        std::size_t users = 0;    ///< before, as far as known
         std::optional<local_floor> floor;
     };
 
@@ -124,7 +123,6 @@ class channel_table {
         auto const found = channels_.find(channel);
         if (found != channels_.end() && found->second.members.erase(one) == 1) {
             left.was_member = true;
-            left.users = found->second.users;
             if (found->second.is_held_by(*one)) left.floor = silence(found->second, channel);
         }
         for (auto const& [transport, direction] : ledger->second.transports)
@@ -142,6 +140,23 @@ class channel_table {
     [[nodiscard]] bool is_here(std::string const& channel, std::string const& user) const {
         std::scoped_lock lock(mutex_);
         return is_here_locked(channel, user);
+    }
+
+    /// A user has left, and the store cannot say how many there are now.
+    void count_out(std::string const& channel) {
+        std::scoped_lock lock(mutex_);
+        auto const found = channels_.find(channel);
+        if (found != channels_.end() && found->second.users > 0) --found->second.users;
+    }
+
+    /// Whether a connection of the user is in the channel.
+    [[nodiscard]] bool is_in(std::string const& channel, std::string const& user) const {
+        std::scoped_lock lock(mutex_);
+        auto const found = users_.find(user);
+        return found != users_.end() &&
+               std::ranges::any_of(found->second, [&](connection_ptr const& one) {
+                   return is_in_locked(one, channel);
+               });
     }
 
     /// Not while it is only about to be.
@@ -210,7 +225,7 @@ class channel_table {
 
     /// Those that somebody else can have soon. What takes the store a few seconds is not too late.
     [[nodiscard]] std::vector<held_floor> running_out(time_point now) const {
-        auto const margin = options_.lifetime / 8;
+        auto const margin = options_.lifetime / 6;
         return held_of([&](local_floor const& one) { return one.valid_until - margin <= now; });
     }
 
@@ -229,13 +244,34 @@ class channel_table {
         }
     }
 
-    /// The floor is somebody else's, or can be: whoever has it here is silenced. False when that
-    /// has been done already.
+    /// The floor is somebody else's, or can be: whoever has it here is silenced, and the members
+    /// here are told. False when that has been done already.
     bool lose(held_floor const& held) {
         std::scoped_lock lock(mutex_);
         auto* const record = find_held(held);
-        if (record) silence(*record, held.channel);
-        return record != nullptr;
+        if (!record) return false;
+        silence(*record, held.channel);
+        std::optional<speaker> const nobody;
+        deliver_locked(
+            {held.channel, {}, nobody, speaker_changed(held.channel, nobody, std::nullopt)});
+        return true;
+    }
+
+    [[nodiscard]] bool holds(held_floor const& held) {
+        std::scoped_lock lock(mutex_);
+        return find_held(held) != nullptr;
+    }
+
+    /// Tells the members here who may have missed it, since its event was lost with the store.
+    void announce(held_floor const& held) {
+        std::scoped_lock lock(mutex_);
+        auto* const record = find_held(held);
+        if (!record || record->local->announced) return;
+        auto const by = record->local->by;
+        auto const who = record->local->who;
+        deliver_locked(
+            {held.channel, by->id, std::optional(who),
+             speaker_changed(held.channel, who, by->channels.at(held.channel).producer)});
     }
 
     /// A channel, and how often its floor has changed.

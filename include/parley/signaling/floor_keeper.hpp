@@ -104,14 +104,19 @@ class floor_keeper {
             owe({std::move(one.channel), one.floor.who, one.floor.valid_until});
         co_await refresh(now, all);
         co_await pay_releases(now);
+        end_what_runs_out(now());
         auto doubtful = table_.doubtful(all);
         co_await find_holders(std::move(doubtful));
     }
 
-    /// Whoever has a floor that somebody else can have soon is silenced.
+    /// Whoever has a floor that somebody else can have soon is silenced. To be called by whoever
+    /// calls `keep`, between any two things that the store is asked for.
     void end_what_runs_out(time_point now) {
+        if (now < next_look_) return;
+        next_look_ = now + std::chrono::milliseconds(100);
         for (auto& one : table_.running_out(now)) {
-            if (end(one)) owe({std::move(one.channel), one.floor.who, one.floor.valid_until});
+            if (table_.lose(one))
+                owe({std::move(one.channel), one.floor.who, one.floor.valid_until});
         }
     }
 
@@ -124,34 +129,20 @@ class floor_keeper {
         for (auto const& one : table_.due(now(), all)) {
             auto const since = now();
             end_what_runs_out(since);
+            if (!table_.holds(one)) continue;
             auto const kept = co_await store_.refresh(one.channel, one.floor.who);
             if (kept && *kept) {
                 table_.prolong(one, since);
-                if (all && !one.floor.announced) announce(one);
+                if (all) table_.announce(one);
             } else if (kept) {
-                if (end(one)) co_await find_holder(one.channel);
+                if (!table_.lose(one)) continue;
+                end_what_runs_out(now());
+                co_await find_holder(one.channel);
             } else if (all) {
                 doubts_all_ = true;
             }
         }
         end_what_runs_out(now());
-    }
-
-    /// Silences whoever has the floor here; false when that has been done already.
-    bool end(held_floor const& one) {
-        if (!table_.lose(one)) return false;
-        table_.deliver({one.channel,
-                        {},
-                        std::optional<speaker>(),
-                        speaker_changed(one.channel, std::nullopt, std::nullopt)});
-        return true;
-    }
-
-    /// To the members here, who may have missed it: its event was lost with the store.
-    void announce(held_floor const& one) {
-        auto const producer = table_.speaking_producer(one.channel);
-        table_.deliver({one.channel, one.floor.by->id, std::optional(one.floor.who),
-                        speaker_changed(one.channel, one.floor.who, producer)});
     }
 
     /// A floor whose release failed would come back as somebody's with the store.
@@ -202,6 +193,7 @@ class floor_keeper {
     Store& store_;
     table_type& table_;
     std::atomic<bool> doubts_all_{false};
+    time_point next_look_{}; // not for every floor that is due
     std::mutex mutex_;
     std::vector<owed_release> owed_;
 };

@@ -94,9 +94,8 @@ struct departure {
 /// - `holders(channels)`: who has the floor of each, in their order.
 /// - `join(channel, user, most)`: adds a user of this server's, unless there are `most` already.
 ///   A user who is in the channel already, here or elsewhere, is counted once.
-/// - `leave(channel, user)`: removes one of this server's; false when it stays, since another
-/// server
-///   has it as well.
+/// - `leave(channel, user)`: removes one of this server's; false when the user stays, as another
+///   server has it as well.
 /// - `publish(event)`: to all servers, this one included; with how many users are in the channel in
 ///   that step.
 /// - `listen(listener)`: once, before the server starts. The listener gets the events of all

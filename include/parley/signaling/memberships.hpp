@@ -67,7 +67,7 @@ class memberships {
         }
         if (table_.finish_join(one, channel, entered->users)) co_await floors_.find_holder(channel);
         channel_news news{"user-joined", user, one->who.userName};
-        co_await publish(channel, one->id, std::move(news), std::nullopt);
+        co_await publish(channel, one->id, std::move(news));
         co_return table_.describe(channel);
     }
 
@@ -81,9 +81,9 @@ class memberships {
         if (!left->was_member || !left->last_of_user) co_return true;
         auto const gone = co_await leave_store(channel, one->who.userId, one->who.userName);
         if (gone && !*gone) co_return true;
+        if (!gone) table_.count_out(channel);
         channel_news news{std::string(action), one->who.userId, one->who.userName};
-        co_await publish(channel, one->id, std::move(news),
-                         left->users - std::min<std::size_t>(left->users, 1));
+        co_await publish(channel, one->id, std::move(news));
         co_return true;
     }
 
@@ -99,7 +99,7 @@ class memberships {
         std::scoped_lock lock(mutex_);
         if (!executor_) return;
         channel_news news{"user-disconnected", gone.user};
-        spawn([this, gone, news] { return publish(gone.channel, {}, news, std::nullopt); });
+        spawn([this, gone, news] { return publish(gone.channel, {}, news); });
     }
 
     /// What is to be done about once a second, and takes about as long at most: users have left
@@ -115,17 +115,19 @@ class memberships {
         }
         for (auto const& [key, name] : owed) {
             auto const& [channel, user] = key;
-            if (table_.is_here(channel, user)) continue;
-            if (now() >= until) {
+            floors_.end_what_runs_out(now());
+            if (table_.is_in(channel, user)) continue;
+            if (now() >= until || table_.is_here(channel, user)) {
                 owe_leave(channel, user, name);
                 continue;
             }
-            floors_.end_what_runs_out(now());
             auto const gone = co_await leave_store(channel, user, name);
             if (!gone || !*gone || name.empty()) continue;
+            floors_.end_what_runs_out(now());
             channel_news news{"user-disconnected", user, name};
-            co_await publish(channel, std::string(), std::move(news), std::nullopt);
+            co_await publish(channel, std::string(), std::move(news));
         }
+        floors_.end_what_runs_out(now());
     }
 
     // ---- What has departed ----------------------------------------------------------------------
@@ -171,26 +173,30 @@ class memberships {
 
     static refusal out_of_reach() { return {"the channel cannot be joined now: try again"}; }
 
-    /// \param users as far as known: told while the store is out of reach
-    task<> publish(std::string channel, std::string except, channel_news news,
-                   std::optional<std::size_t> users) {
+    task<> publish(std::string channel, std::string except, channel_news news) {
         channel_event event{std::move(channel), std::move(except)};
         event.news = std::move(news);
-        event.users = users;
         return floors_.publish(std::move(event));
     }
 
     /// False when the user is still in the channel, here or on another server.
     task<result<bool>> leave_store(std::string channel, std::string user, std::string name) {
-        auto const gone = co_await store_.leave(channel, user);
-        // Another connection of the user has come in meanwhile, and may have been taken out.
-        if (table_.is_here(channel, user)) {
-            co_await store_.join(channel, user, options_.max_users);
-            co_return false;
+        for (;;) {
+            auto const gone = co_await store_.leave(channel, user);
+            // Another connection of the user has come in meanwhile, or is about to.
+            if (table_.is_here(channel, user)) {
+                auto const again = co_await store_.join(channel, user, options_.max_users);
+                bool const is_here = table_.is_here(channel, user);
+                if (again && again->joined && !is_here) continue;
+                if (again && again->joined) co_return false;
+                // Refused, it is not in; else nobody knows.
+                if (!again) owe_leave(channel, user, name);
+                if (!again && is_here) co_return false;
+            }
+            if (gone) co_return *gone;
+            owe_leave(std::move(channel), std::move(user), std::move(name));
+            co_return errc::storage_unavailable;
         }
-        if (gone) co_return *gone;
-        owe_leave(std::move(channel), std::move(user), std::move(name));
-        co_return errc::storage_unavailable;
     }
 
     /// \param name empty: nobody has heard of it

@@ -101,7 +101,6 @@ class redis_client : public std::enable_shared_from_this<redis_client> {
         auto const is_over = [&over] { return over; };
         co_await bell_->wait_until(no_deadline, is_over);
         std::scoped_lock const lock(mutex_);
-        bell_.reset();
         home_.reset();
     }
 

@@ -175,8 +175,13 @@ class redis_floor_store {
                                               detail::encode_event(event)}](
                          redis_line* line, answer<bool> const& done) {
             bool const held = self->forget_floor(floor.channel, floor.value);
+            auto const is_lost = [weak = self->weak_line(line)] {
+                auto const by = weak.lock();
+                return !by || !by->is_open();
+            };
             self->release(line, floor, [=](outcome const& got) {
-                if (!got.reply && (got.unknown || held)) self->unsettled.push_back(floor);
+                if (!got.reply && (got.unknown || (held && is_lost())))
+                    self->unsettled.push_back(floor);
                 done(self->flag_of(got));
             });
         };

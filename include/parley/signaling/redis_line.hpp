@@ -5,6 +5,7 @@
 /// One connection to a Redis server: the protocol by hiredis, the bytes by Asio.
 
 #include <parley/detail/completion.hpp>
+#include <parley/detail/exception_text.hpp>
 #include <parley/detail/http_dial.hpp>
 #include <parley/detail/http_watch.hpp>
 #include <parley/error.hpp>
@@ -259,11 +260,15 @@ class redis_line : public std::enable_shared_from_this<redis_line> {
     static task<> read(std::shared_ptr<redis_line> self) {
         std::array<char, 16 * 1024>
             buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): read into
-        while (self->open_) {
-            auto const [ec, size] = co_await self->socket_.async_read_some(
-                asio::buffer(buffer), asio::as_tuple(use_task));
-            if (ec) self->close(ec.message());
-            if (self->open_) self->take({buffer.data(), size});
+        try {
+            while (self->open_) {
+                auto const [ec, size] = co_await self->socket_.async_read_some(
+                    asio::buffer(buffer), asio::as_tuple(use_task));
+                if (ec) self->close(ec.message());
+                if (self->open_) self->take({buffer.data(), size});
+            }
+        } catch (...) {
+            self->close(parley::detail::exception_text()); // nobody would read on
         }
     }
 
