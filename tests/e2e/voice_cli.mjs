@@ -62,8 +62,9 @@ test('the worker is found where it was built, unless the environment names anoth
   assert.equal(await workerOf(directory, relative), expected);
   const none = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '' };
   assert.equal(await workerOf(directory, none), expected);
-  const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '/opt/worker' };
-  assert.equal(await workerOf(directory, named), '/opt/worker');
+  const another = String.raw`/opt/my "\worker"`;
+  const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: another };
+  assert.equal(await workerOf(directory, named), another);
 });
 
 /** All that a demo prints once it is ready: in a terminal, or as JSON. It must then end in order. */
