@@ -945,6 +945,12 @@ test('why the server closes the line is told', async (t) => {
   await radio.sees('The server says: too many connections. It is tried again by itself.');
 });
 
+test('a server that closes the line without a reason is not quoted', async (t) => {
+  const radio = await Radio.in(t, 'Alice', freshChannel(), { isSilent: true });
+  radio.closeLine(1008, '');
+  await radio.sees('The server closed the connection. It is tried again by itself.');
+});
+
 test('a channel is joined though the line closed again before that', async (t) => {
   const channel = freshChannel();
   const radio = await Radio.in(t, 'Alice', channel, { isSilent: true });
