@@ -2,7 +2,7 @@
 # Distributed under the Boost Software License, Version 1.0. See LICENSE.
 # Installs the Debian 12 packages that parley needs. Usage: scripts/setup.sh demo|test|worker
 # As root, or as a user with sudo. Does nothing when they are all there. `test` includes `worker`, unless
-# PARLEY_SKIP_MEDIASOUP=1 or PARLEY_MEDIASOUP_WORKER names a worker that is there.
+# PARLEY_SKIP_MEDIASOUP=1, or PARLEY_MEDIASOUP_WORKER is set, wherever it points.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache

@@ -13,6 +13,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <boost/json/serialize.hpp>
+
 #include <memory>
 #include <string>
 
@@ -43,8 +45,8 @@ std::string starting_configuration() {
   "tokens": {"algorithm": "HS256"},
   "floors": {"redis": ""},
   "media": {
-    "worker": ")" +
-           built_worker() + R"(",
+    "worker": )" +
+           boost::json::serialize(built_worker()) + R"(,
     "listenAddress": "127.0.0.1",
     "announcedAddress": "",
     "minPort": 40000,

@@ -144,15 +144,18 @@ std::string built_worker() {
         return std::string(text != nullptr ? text : "");
     };
     if (auto given = variable("PARLEY_MEDIASOUP_WORKER"); !given.empty()) return given;
+    // Nothing is run from below a folder that is relative to wherever this program was started.
     std::filesystem::path cache = variable("XDG_CACHE_HOME");
-    if (cache.empty()) cache = std::filesystem::path(variable("HOME")) / ".cache";
+    if (!cache.is_absolute()) cache = std::filesystem::path(variable("HOME")) / ".cache";
+    if (!cache.is_absolute()) return {};
     auto const folder = "mediasoup-worker-" + std::string(signaling::mediasoup::worker_version);
     std::filesystem::path newest;
     std::filesystem::file_time_type its_time{};
     std::error_code ec; // what cannot be read is not there
-    for (auto const& one : std::filesystem::directory_iterator(cache / "parley", ec)) {
-        if (!one.path().filename().string().starts_with(folder + '-')) continue;
-        auto const program = one.path() / "mediasoup-worker";
+    std::filesystem::directory_iterator one(cache / "parley", ec);
+    for (; one != std::filesystem::directory_iterator(); one.increment(ec)) {
+        if (!one->path().filename().string().starts_with(folder + '-')) continue;
+        auto const program = one->path() / "mediasoup-worker";
         if (!std::filesystem::is_regular_file(program, ec)) continue;
         if (::access(program.c_str(), X_OK) != 0) continue;
         auto const written = std::filesystem::last_write_time(program, ec);

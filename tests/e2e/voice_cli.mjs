@@ -30,7 +30,8 @@ async function workerOf(directory, environment) {
   const file = join(directory, 'voice-signaling.json');
   await rm(file, { force: true });
   const env = { PATH: process.env.PATH, ...environment };
-  assert.equal(spawnSync(program, ['init', '--config', file], { env }).status, 0);
+  const { status } = spawnSync(program, ['init', '--config', file], { cwd: directory, env });
+  assert.equal(status, 0);
   return JSON.parse(await readFile(file)).media.worker;
 }
 
@@ -54,10 +55,16 @@ test('the worker is found where it was built, unless the environment names anoth
   const expected = join(built, 'mediasoup-worker');
   assert.equal(await workerOf(directory, { HOME: directory }), expected);
   assert.equal(await workerOf(directory, { HOME: '/none', XDG_CACHE_HOME: cache }), expected);
+  // Not where the program is started from, whoever's that is.
+  assert.equal(await workerOf(directory, {}), '');
+  assert.equal(await workerOf(directory, { XDG_CACHE_HOME: '.cache' }), '');
+  const relative = { HOME: directory, XDG_CACHE_HOME: 'elsewhere' };
+  assert.equal(await workerOf(directory, relative), expected);
   const none = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '' };
   assert.equal(await workerOf(directory, none), expected);
-  const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: '/opt/worker' };
-  assert.equal(await workerOf(directory, named), '/opt/worker');
+  const another = String.raw`/opt/my "\worker"`;
+  const named = { HOME: directory, PARLEY_MEDIASOUP_WORKER: another };
+  assert.equal(await workerOf(directory, named), another);
 });
 
 /** All that a demo prints once it is ready: in a terminal, or as JSON. It must then end in order. */

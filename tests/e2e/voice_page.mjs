@@ -945,6 +945,32 @@ test('why the server closes the line is told', async (t) => {
   await radio.sees('The server says: too many connections. It is tried again by itself.');
 });
 
+test('a server that closes the line without a reason is not quoted', async (t) => {
+  const radio = await Radio.in(t, 'Alice', freshChannel(), { isSilent: true });
+  radio.closeLine(1008, '');
+  await radio.sees('The server closed the connection. It is tried again by itself.');
+});
+
+test('a channel is joined though the line closed again before that', async (t) => {
+  const channel = freshChannel();
+  const radio = await Radio.in(t, 'Alice', channel, { isSilent: true });
+  // Once the line is there, the page asks for the health, and joins after that.
+  await radio.page.route(
+    '**/health',
+    async (route) => {
+      radio.closeLine(1008, 'too many connections');
+      await radio.sees('The server says: too many connections.');
+      await route.fulfill({ json: health });
+    },
+    { times: 1 },
+  );
+  const answered = radio.page.waitForResponse('**/health');
+  radio.closeLine(1001, 'restart');
+  await answered;
+  await radio.button('Try now').click();
+  await radio.is(channel, 'idle');
+});
+
 test('a server that answers no more is given up', async (t) => {
   const channel = freshChannel();
   const alice = await Radio.in(t, 'Alice', channel);

@@ -54,7 +54,8 @@ export class Channel extends EventTarget {
   // ---- Being in it -----------------------------------------------------------------------------
 
   async join() {
-    if (this.state === 'joining') return; // the server has not answered yet
+    // Not while the server has yet to answer, nor on a line that is down: joined when it is back.
+    if (this.state === 'joining' || !this.#line.isOpen) return;
     this.#show('joining', { trouble: '' });
     try {
       const {
@@ -74,6 +75,7 @@ export class Channel extends EventTarget {
     } catch (error) {
       if (error instanceof Refused) this.#show('refused', { trouble: error.message });
       else if (!(error instanceof LineDropped)) throw error;
+      else if (this.state === 'joining') this.#show('offline');
     }
   }
 

@@ -112,7 +112,8 @@ export class Line extends EventTarget {
     socket.addEventListener('close', ({ code, reason }) => {
       clearTimeout(late);
       if (socket !== this.#socket) return;
-      this.#lose(code === policyViolation ? `The server says: ${reason}.` : undefined);
+      const told = reason ? `The server says: ${reason}.` : 'The server closed the connection.';
+      this.#lose(code === policyViolation ? told : undefined);
     });
   }
 
