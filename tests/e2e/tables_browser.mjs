@@ -577,6 +577,66 @@ test('what somebody else stores right after one’s own change is not overwritte
   }
 });
 
+/** Holds back saves of a page that is loaded after this: `sent` when one is on its way, until release(). */
+async function holdSaves(page) {
+  let tell, go;
+  const saves = [];
+  const sent = new Promise((resolve) => (tell = resolve));
+  const released = new Promise((resolve) => (go = resolve));
+  await page.routeWebSocket('**/ws', (near) => {
+    const far = near.connectToServer();
+    near.onMessage(async (text) => {
+      const { command, payload } = JSON.parse(text);
+      if (command === 'saveCell') {
+        saves.push(payload);
+        tell();
+        await released;
+      }
+      far.send(text);
+    });
+  });
+  return { saves, sent: () => soon('change', sent, timeout), release: go };
+}
+
+test('a conflict is shown in an editor that was opened before it was known', async (t) => {
+  await demo.execute(`
+    CREATE TABLE reopened (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO reopened VALUES (1, 'old'), (2, 'old')`);
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'reopened', { url: line.url });
+  const isShown = async (key) => {
+    await editor.page.getByRole('definition').filter({ hasText: 'theirs' }).waitFor();
+    assert.equal(await editor.field('word', key).inputValue(), 'mine');
+    await editor.button('Discard mine').click();
+    await editor.shows('word', key, 'theirs');
+  };
+
+  // Without a line; saved when it is back.
+  await (await editor.edit('word', '2')).fill('mine');
+  line.cut();
+  await editor.sees('The connection is lost.');
+  await editor.press('Enter');
+  await editor.sees('No connection: the change is kept');
+  await editor.press('F2');
+  await editor.sees('This is saved as soon as it is back.');
+  await demo.execute("UPDATE reopened SET word = 'theirs' WHERE id = 2");
+  line.mend();
+  await isShown('2');
+
+  const held = await holdSaves(editor.page);
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  await (await editor.edit('word', '1')).fill('mine');
+  await editor.press('Enter');
+  await held.sent();
+  await editor.edit('word', '1');
+  await editor.sees('Being saved.');
+  await demo.execute("UPDATE reopened SET word = 'theirs' WHERE id = 1");
+  held.release();
+  await isShown('1');
+});
+
 test('a row is found again, whatever its key looks like', async (t) => {
   await demo.execute(`
     CREATE TABLE odd_keys (name TEXT PRIMARY KEY, value TEXT);

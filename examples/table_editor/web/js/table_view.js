@@ -329,10 +329,15 @@ export class TableView {
   }
 
   #settled(draft) {
+    const isOpen = this.#editing !== undefined && this.#drafts.cell(this.#editing) === draft;
     if (draft.state === 'stored') announce(`Saved ${draft.column}.`);
     else if (draft.state === 'queued')
       announce('No connection: the change is kept, and saved later.');
-    else if (draft.asked && this.#editor === null && this.#mayTakeFocus()) this.#showDraft(draft);
+    else if (isOpen) {
+      // Enter must not overwrite what its editor does not show yet.
+      this.#editor.close();
+      this.#showDraft(draft);
+    } else if (draft.asked && this.#editor === null && this.#mayTakeFocus()) this.#showDraft(draft);
     else announce(`Not saved: ${draft.column}.`);
     draft.asked = false;
   }
