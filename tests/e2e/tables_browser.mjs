@@ -842,6 +842,34 @@ test('a change of a row is not stored when the table got another key, or none', 
   await editor.stores('word', '1', 'old');
 });
 
+test('a row is not deleted when the table got another key before it was confirmed', async (t) => {
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  await demo.execute(`
+    CREATE TABLE confirmed (id INTEGER PRIMARY KEY, code INTEGER, word TEXT);
+    INSERT INTO confirmed VALUES (1, 2, 'meant')`);
+  const editor = await Editor.at(t, 'confirmed', { url: line.url });
+  await (await editor.cell('word', '1')).click();
+  await editor.press('Delete');
+  await editor.dialog().waitFor();
+  line.cut();
+  await editor.sees('The connection is lost.');
+  await demo.execute(`
+    DROP TABLE confirmed;
+    CREATE TABLE confirmed (id INTEGER, code INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO confirmed VALUES (3, 2, 'another'), (1, 4, 'meant')`);
+  line.mend();
+  await editor.sees('another');
+  await editor.button('Delete row', editor.dialog()).click();
+  await editor
+    .dialog()
+    .getByRole('alert')
+    .filter({ hasText: 'id is no longer the primary key' })
+    .waitFor();
+  await editor.button('Cancel', editor.dialog()).click();
+  await editor.stores('word', '2', 'another');
+});
+
 test('a change whose answer was lost is sent again without harm', async (t) => {
   const line = await CuttableLine.to(demo);
   t.after(() => line.stop());

@@ -177,7 +177,7 @@ export class Table extends EventTarget {
       return;
     }
     if (this.primaryKey?.name !== draft.keyName) {
-      this.#settle(draft, 'refused', `${draft.keyName} is no longer the primary key of this table.`);
+      this.#settle(draft, 'refused', rekeyed(draft.keyName));
       return;
     }
     const parsed = draft.isNull ? { value: null } : fromText(column, draft.text, draft.stored);
@@ -324,17 +324,18 @@ export class Table extends EventTarget {
     await this.load();
   }
 
-  /** Resolves with false when the row was already gone; otherwise as insert(). */
-  async remove(row) {
-    const key = this.keyOf(row);
+  /** The row of that place. Resolves with false when it was already gone; otherwise as insert(). */
+  async remove(place) {
+    const { keyName, row } = place;
+    if (this.primaryKey?.name !== keyName) throw new CommandError({ message: rekeyed(keyName) });
     const { deleteRowResult } = await this.#ask('deleteRow', {
-      rowIndex: this.rows.indexOf(row),
-      primaryKeyColumn: this.primaryKey.name,
-      primaryKeyValue: key,
+      rowIndex: Math.max(0, this.indexOf(row)), // as in #send()
+      primaryKeyColumn: keyName,
+      primaryKeyValue: row,
     });
     const { success, error = {} } = deleteRowResult;
     if (!success && error.code !== 'NOT_FOUND') throw new CommandError(error);
-    this.#drafts.removeRow(this.placeOf(row));
+    this.#drafts.removeRow(place);
     await this.load();
     return success;
   }
@@ -385,4 +386,5 @@ export class Table extends EventTarget {
 
 const lost =
   'This row could not be found again: its key has wildcards in it, and too many others match.';
+const rekeyed = (keyName) => `${keyName} is no longer the primary key of this table.`;
 const gone = 'This row is no longer there: somebody deleted it meanwhile.';
