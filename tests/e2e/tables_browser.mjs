@@ -637,6 +637,45 @@ test('a conflict is shown in an editor that was opened before it was known', asy
   await isShown('1');
 });
 
+test('a table that is no longer as it was is said so, and selected again by a click', async (t) => {
+  await demo.execute(`
+    CREATE TABLE renamed (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO renamed VALUES (1, 'old')`);
+  const editor = await Editor.at(t, 'renamed');
+  const isSaid = (within) =>
+    within.getByRole('alert').filter({ hasText: 'select the table again' }).waitFor();
+  const selectAgain = () =>
+    editor.page
+      .getByRole('navigation', { name: 'Tables' })
+      .getByRole('button', { name: 'main.renamed' })
+      .click();
+
+  await (await editor.edit('word', '1')).fill('typed');
+  await demo.execute('ALTER TABLE renamed RENAME COLUMN id TO number');
+  await editor.press('Enter');
+  await isSaid(editor.page);
+  await editor.press('Escape');
+  await editor.press('Delete');
+  await editor.button('Delete row', editor.dialog()).click();
+  await isSaid(editor.dialog());
+  await editor.button('Cancel', editor.dialog()).click();
+  await selectAgain();
+  await editor.header('number').waitFor();
+  await editor.shows('word', '1', 'old');
+  await editor.sees('1 change is not saved');
+  await editor.button('Discard').click();
+
+  await (await editor.edit('word', '1')).fill('typed');
+  await demo.execute('ALTER TABLE renamed RENAME COLUMN word TO term');
+  await editor.press('Enter');
+  await isSaid(editor.page);
+  await editor.press('Escape');
+  await selectAgain();
+  await editor.shows('term', '1', 'old');
+  await editor.sees('1 change is not saved');
+  await editor.button('Discard').click();
+});
+
 test('a row is found again, whatever its key looks like', async (t) => {
   await demo.execute(`
     CREATE TABLE odd_keys (name TEXT PRIMARY KEY, value TEXT);

@@ -49,7 +49,7 @@ export class Table extends EventTarget {
     this.key = Drafts.tableKey(namespace, name);
   }
 
-  /** Selects it on this line and shows it; again after every reconnection. Saves what is queued. */
+  /** Selects it on this line and shows it as it is now, also once more. Saves what is queued. */
   async open() {
     await this.#show(
       async () => {
@@ -224,13 +224,13 @@ export class Table extends EventTarget {
     }
     const { code, message } = saveCellResult.error ?? {};
     if (code === 'CONFLICT') await this.#contest(draft, column, value);
-    else if (code === 'NOT_FOUND') this.#settle(draft, 'refused', gone);
+    else if (code === 'NOT_FOUND' && (await this.#isGone(draft))) this.#settle(draft, 'refused', gone);
     else this.#settle(draft, 'refused', message ?? 'The server did not store it.');
   }
 
   /** Somebody was faster. Unless what they stored is the same, the user decides. */
   async #contest(draft, column, value) {
-    const row = await this.#lookUp(draft.row);
+    const row = await this.#lookUp(draft);
     if (row === undefined) {
       this.#settle(draft, 'refused', gone);
       return;
@@ -247,7 +247,7 @@ export class Table extends EventTarget {
 
   /** The database may write a value in its own way (71.5 as 71.50): later edits must know it so. */
   async #refresh(draft, column, value) {
-    const row = await this.#lookUp(draft.row).catch((error) => {
+    const row = await this.#lookUp(draft).catch((error) => {
       if (!(error instanceof CommandError)) throw error;
     });
     if (row === undefined) return;
@@ -287,9 +287,14 @@ export class Table extends EventTarget {
     this.#tell('row', { index });
   }
 
-  /** The row as it is stored now; undefined when it is gone. */
-  async #lookUp(key) {
-    const { name } = this.primaryKey;
+  /** Whether it is the row that was not found, not the table as it was, or a column of it. */
+  async #isGone(place) {
+    return (await this.#lookUp(place)) === undefined;
+  }
+
+  /** The row of that place as it is stored now; undefined when it is gone. */
+  async #lookUp({ keyName: name, row: key }) {
+    this.#expectKey(name);
     // Such a number is written in more than one way (1e6, 1000000), but it is sorted in one.
     const isSought = kindOf(this.primaryKey) === 'real';
     // A filter finds other keys, too, where this one has a wildcard in it.
@@ -327,17 +332,22 @@ export class Table extends EventTarget {
   /** The row of that place. Resolves with false when it was already gone; otherwise as insert(). */
   async remove(place) {
     const { keyName, row } = place;
-    if (this.primaryKey?.name !== keyName) throw new CommandError({ message: rekeyed(keyName) });
+    this.#expectKey(keyName);
     const { deleteRowResult } = await this.#ask('deleteRow', {
       rowIndex: Math.max(0, this.indexOf(row)), // as in #send()
       primaryKeyColumn: keyName,
       primaryKeyValue: row,
     });
     const { success, error = {} } = deleteRowResult;
-    if (!success && error.code !== 'NOT_FOUND') throw new CommandError(error);
+    const isDone = success || (error.code === 'NOT_FOUND' && (await this.#isGone(place)));
+    if (!isDone) throw new CommandError(error);
     this.#drafts.removeRow(place);
     await this.load();
     return success;
+  }
+
+  #expectKey(keyName) {
+    if (this.primaryKey?.name !== keyName) throw new CommandError({ message: rekeyed(keyName) });
   }
 
   /** Shows a page, and returns the view it is of: the last page if there are no longer as many. */
