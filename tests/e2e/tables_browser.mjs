@@ -577,7 +577,7 @@ test('what somebody else stores right after one’s own change is not overwritte
   }
 });
 
-/** Holds back saves of a page that is loaded after this: `sent` when one is on its way, until release(). */
+/** Holds back what the page saves once it is loaded again, until release(). `saves` is what was sent. */
 async function holdSaves(page) {
   let tell, go;
   const saves = [];
@@ -635,6 +635,33 @@ test('a conflict is shown in an editor that was opened before it was known', asy
   await demo.execute("UPDATE reopened SET word = 'theirs' WHERE id = 1");
   held.release();
   await isShown('1');
+});
+
+test('quick changes of one cell do not conflict with each other', async (t) => {
+  await demo.execute(`
+    CREATE TABLE quick (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO quick VALUES (1, 'old')`);
+  const editor = await Editor.at(t, 'quick');
+  const held = await holdSaves(editor.page);
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  for (const word of ['first', 'second', 'third']) {
+    await (await editor.edit('word', '1')).fill(word);
+    await editor.press('Enter');
+  }
+  await held.sent();
+  held.release();
+  await soon('change', until(() => held.saves.length === 3), timeout);
+  assert.deepEqual(
+    held.saves.map(({ oldValue, newValue }) => [oldValue, newValue]),
+    [
+      ['old', 'first'],
+      ['first', 'second'],
+      ['second', 'third'],
+    ],
+  );
+  await editor.text(', unsaved changes').waitFor({ state: 'detached' });
+  await editor.stores('word', '1', 'third');
 });
 
 test('a table that is no longer as it was is said so, and selected again by a click', async (t) => {

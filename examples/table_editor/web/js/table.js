@@ -37,6 +37,7 @@ export class Table extends EventTarget {
   #closed = false;
   #busy = 0;
   #saves = Promise.resolve();
+  #saving = new Set(); // drafts that are sent, or wait for those before them
   #wanted = null; // the view to load after the one that is being loaded
 
   constructor({ line, drafts, namespace, name, view = defaultView }) {
@@ -186,6 +187,7 @@ export class Table extends EventTarget {
       return;
     }
     // One after the other: a second edit of a cell must know what the first one left there.
+    this.#saving.add(draft);
     this.#saves = this.#saves.then(() => this.#attempt(draft, column, parsed.value));
     await this.#saves;
   }
@@ -202,6 +204,8 @@ export class Table extends EventTarget {
       // It may have been stored or not; sending it again finds out, because of its old value. When
       // the session is gone as well, somebody has already made it `kept`.
       if (draft.state === 'saving') this.#settle(draft, 'queued');
+    } finally {
+      this.#saving.delete(draft);
     }
   }
 
@@ -256,11 +260,13 @@ export class Table extends EventTarget {
     if (sameValue(column, row[column.name], value)) this.#changeFrom(draft, row[column.name]);
   }
 
-  /** What the next change of the cell is one from. Perhaps the user is already typing it. */
+  /** What the next changes of the cell are from: those that wait, and what the user is typing. */
   #changeFrom(draft, value) {
     draft.stored = value;
-    const next = this.#drafts.cell(draft);
-    if (next !== undefined) next.stored = value;
+    const waiting = [...this.#saving].filter((other) => Drafts.haveSamePlace(other, draft));
+    for (const next of [...waiting, this.#drafts.cell(draft)]) {
+      if (next !== undefined) next.stored = value;
+    }
   }
 
   #stored(draft) {
