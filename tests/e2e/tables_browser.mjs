@@ -223,6 +223,9 @@ test('a reload goes straight back to the table, and a log-out to the form', asyn
   const editor = await Editor.at(t, 'settings');
   await editor.page.reload();
   await editor.heading('main.settings');
+  await editor.page.route('**/api/backend', (route) => route.abort(), { times: 1 });
+  await editor.page.reload(); // also when nobody says what kind of database it is
+  await editor.heading('main.settings');
   await editor.button('Disconnect').click();
   await editor.page.getByLabel('Password').waitFor();
   await editor.page.reload();
@@ -577,6 +580,132 @@ test('what somebody else stores right after one’s own change is not overwritte
   }
 });
 
+/** Holds back what the page saves once it is loaded again, until release(). `saves` is what was sent. */
+async function holdSaves(page) {
+  let tell, go;
+  const saves = [];
+  const sent = new Promise((resolve) => (tell = resolve));
+  const released = new Promise((resolve) => (go = resolve));
+  await page.routeWebSocket('**/ws', (near) => {
+    const far = near.connectToServer();
+    near.onMessage(async (text) => {
+      const { command, payload } = JSON.parse(text);
+      if (command === 'saveCell') {
+        saves.push(payload);
+        tell();
+        await released;
+      }
+      far.send(text);
+    });
+  });
+  return { saves, sent: () => soon('change', sent, timeout), release: go };
+}
+
+test('a conflict is shown in an editor that was opened before it was known', async (t) => {
+  await demo.execute(`
+    CREATE TABLE reopened (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO reopened VALUES (1, 'old'), (2, 'old')`);
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  const editor = await Editor.at(t, 'reopened', { url: line.url });
+  const isShown = async (key) => {
+    await editor.page.getByRole('definition').filter({ hasText: 'theirs' }).waitFor();
+    assert.equal(await editor.field('word', key).inputValue(), 'mine');
+    await editor.button('Discard mine').click();
+    await editor.shows('word', key, 'theirs');
+  };
+
+  // Without a line; saved when it is back.
+  await (await editor.edit('word', '2')).fill('mine');
+  line.cut();
+  await editor.sees('The connection is lost.');
+  await editor.press('Enter');
+  await editor.sees('No connection: the change is kept');
+  await editor.press('F2');
+  await editor.sees('This is saved as soon as it is back.');
+  await demo.execute("UPDATE reopened SET word = 'theirs' WHERE id = 2");
+  line.mend();
+  await isShown('2');
+
+  const held = await holdSaves(editor.page);
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  await (await editor.edit('word', '1')).fill('mine');
+  await editor.press('Enter');
+  await held.sent();
+  await editor.edit('word', '1');
+  await editor.sees('Being saved.');
+  await demo.execute("UPDATE reopened SET word = 'theirs' WHERE id = 1");
+  held.release();
+  await isShown('1');
+});
+
+test('quick changes of one cell do not conflict with each other', async (t) => {
+  await demo.execute(`
+    CREATE TABLE quick (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO quick VALUES (1, 'old')`);
+  const editor = await Editor.at(t, 'quick');
+  const held = await holdSaves(editor.page);
+  await editor.page.reload();
+  await editor.page.getByRole('gridcell').first().waitFor();
+  for (const word of ['first', 'second', 'third']) {
+    await (await editor.edit('word', '1')).fill(word);
+    await editor.press('Enter');
+  }
+  await held.sent();
+  held.release();
+  await soon('change', until(() => held.saves.length === 3), timeout);
+  assert.deepEqual(
+    held.saves.map(({ oldValue, newValue }) => [oldValue, newValue]),
+    [
+      ['old', 'first'],
+      ['first', 'second'],
+      ['second', 'third'],
+    ],
+  );
+  await editor.text(', unsaved changes').waitFor({ state: 'detached' });
+  await editor.stores('word', '1', 'third');
+});
+
+test('a table that is no longer as it was is said so, and selected again by a click', async (t) => {
+  await demo.execute(`
+    CREATE TABLE renamed (id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO renamed VALUES (1, 'old')`);
+  const editor = await Editor.at(t, 'renamed');
+  const isSaid = (within) =>
+    within.getByRole('alert').filter({ hasText: 'select the table again' }).waitFor();
+  const selectAgain = () =>
+    editor.page
+      .getByRole('navigation', { name: 'Tables' })
+      .getByRole('button', { name: 'main.renamed' })
+      .click();
+
+  await (await editor.edit('word', '1')).fill('typed');
+  await demo.execute('ALTER TABLE renamed RENAME COLUMN id TO number');
+  await editor.press('Enter');
+  await isSaid(editor.page);
+  await editor.press('Escape');
+  await editor.press('Delete');
+  await editor.button('Delete row', editor.dialog()).click();
+  await isSaid(editor.dialog());
+  await editor.button('Cancel', editor.dialog()).click();
+  await selectAgain();
+  await editor.header('number').waitFor();
+  await editor.shows('word', '1', 'old');
+  await editor.sees('1 change is not saved');
+  await editor.button('Discard').click();
+
+  await (await editor.edit('word', '1')).fill('typed');
+  await demo.execute('ALTER TABLE renamed RENAME COLUMN word TO term');
+  await editor.press('Enter');
+  await isSaid(editor.page);
+  await editor.press('Escape');
+  await selectAgain();
+  await editor.shows('term', '1', 'old');
+  await editor.sees('1 change is not saved');
+  await editor.button('Discard').click();
+});
+
 test('a row is found again, whatever its key looks like', async (t) => {
   await demo.execute(`
     CREATE TABLE odd_keys (name TEXT PRIMARY KEY, value TEXT);
@@ -780,6 +909,34 @@ test('a change of a row is not stored when the table got another key, or none', 
   await editor.button('Show').click();
   await editor.button('Discard').click();
   await editor.stores('word', '1', 'old');
+});
+
+test('a row is not deleted when the table got another key before it was confirmed', async (t) => {
+  const line = await CuttableLine.to(demo);
+  t.after(() => line.stop());
+  await demo.execute(`
+    CREATE TABLE confirmed (id INTEGER PRIMARY KEY, code INTEGER, word TEXT);
+    INSERT INTO confirmed VALUES (1, 2, 'meant')`);
+  const editor = await Editor.at(t, 'confirmed', { url: line.url });
+  await (await editor.cell('word', '1')).click();
+  await editor.press('Delete');
+  await editor.dialog().waitFor();
+  line.cut();
+  await editor.sees('The connection is lost.');
+  await demo.execute(`
+    DROP TABLE confirmed;
+    CREATE TABLE confirmed (id INTEGER, code INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO confirmed VALUES (3, 2, 'another'), (1, 4, 'meant')`);
+  line.mend();
+  await editor.sees('another');
+  await editor.button('Delete row', editor.dialog()).click();
+  await editor
+    .dialog()
+    .getByRole('alert')
+    .filter({ hasText: 'id is no longer the primary key' })
+    .waitFor();
+  await editor.button('Cancel', editor.dialog()).click();
+  await editor.stores('word', '2', 'another');
 });
 
 test('a change whose answer was lost is sent again without harm', async (t) => {

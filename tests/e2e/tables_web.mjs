@@ -156,4 +156,8 @@ test('NULL, empty text and unchanged values are told apart', () => {
   assert.ok(sameValue({ dataType: 'DECIMAL' }, '71.5', '71.50'));
   assert.ok(!sameValue({ dataType: 'DECIMAL' }, '9007199254740993', '9007199254740992'));
   assert.ok(!sameValue(column, '1', '1.0'));
+  assert.ok(sameValue({ dataType: 'BOOLEAN' }, true, 1));
+  assert.ok(!sameValue({ dataType: 'BOOLEAN' }, true, 0));
+  assert.ok(!sameValue({ dataType: 'BOOLEAN' }, 'Y', 'N')); // text, which SQLite lets stand there
+  assert.ok(!sameValue({ dataType: 'BOOLEAN' }, 'Y', true));
 });

@@ -35,6 +35,10 @@ export class Drafts extends EventTarget {
     return JSON.stringify([table, keyName, row, column]);
   }
 
+  static haveSamePlace(one, other) {
+    return Drafts.#cellKey(one) === Drafts.#cellKey(other);
+  }
+
   /** Of that place. */
   cell(place) {
     return this.#cells.get(Drafts.#cellKey(place));

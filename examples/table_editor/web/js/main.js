@@ -120,8 +120,8 @@ addEventListener('beforeunload', (event) => {
 document.body.append(announcer());
 
 try {
-  // How long to wait for the database is to be known before anything is asked of it.
-  const [session] = await Promise.all([api.session(), api.backend()]);
+  // How long to wait for the database is to be known before anything is asked of it; else as usual.
+  const [session] = await Promise.all([api.session(), api.backend().catch(() => {})]);
   if (session.status === 'connected') showWorkspace(session);
   else showConnect();
 } catch {

@@ -37,6 +37,7 @@ export class Table extends EventTarget {
   #closed = false;
   #busy = 0;
   #saves = Promise.resolve();
+  #saving = new Set(); // drafts that are sent, or wait for those before them
   #wanted = null; // the view to load after the one that is being loaded
 
   constructor({ line, drafts, namespace, name, view = defaultView }) {
@@ -49,7 +50,7 @@ export class Table extends EventTarget {
     this.key = Drafts.tableKey(namespace, name);
   }
 
-  /** Selects it on this line and shows it; again after every reconnection. Saves what is queued. */
+  /** Selects it on this line and shows it as it is now, also once more. Saves what is queued. */
   async open() {
     await this.#show(
       async () => {
@@ -177,7 +178,7 @@ export class Table extends EventTarget {
       return;
     }
     if (this.primaryKey?.name !== draft.keyName) {
-      this.#settle(draft, 'refused', `${draft.keyName} is no longer the primary key of this table.`);
+      this.#settle(draft, 'refused', rekeyed(draft.keyName));
       return;
     }
     const parsed = draft.isNull ? { value: null } : fromText(column, draft.text, draft.stored);
@@ -186,6 +187,7 @@ export class Table extends EventTarget {
       return;
     }
     // One after the other: a second edit of a cell must know what the first one left there.
+    this.#saving.add(draft);
     this.#saves = this.#saves.then(() => this.#attempt(draft, column, parsed.value));
     await this.#saves;
   }
@@ -202,6 +204,8 @@ export class Table extends EventTarget {
       // It may have been stored or not; sending it again finds out, because of its old value. When
       // the session is gone as well, somebody has already made it `kept`.
       if (draft.state === 'saving') this.#settle(draft, 'queued');
+    } finally {
+      this.#saving.delete(draft);
     }
   }
 
@@ -224,13 +228,13 @@ export class Table extends EventTarget {
     }
     const { code, message } = saveCellResult.error ?? {};
     if (code === 'CONFLICT') await this.#contest(draft, column, value);
-    else if (code === 'NOT_FOUND') this.#settle(draft, 'refused', gone);
+    else if (code === 'NOT_FOUND' && (await this.#isGone(draft))) this.#settle(draft, 'refused', gone);
     else this.#settle(draft, 'refused', message ?? 'The server did not store it.');
   }
 
   /** Somebody was faster. Unless what they stored is the same, the user decides. */
   async #contest(draft, column, value) {
-    const row = await this.#lookUp(draft.row);
+    const row = await this.#lookUp(draft);
     if (row === undefined) {
       this.#settle(draft, 'refused', gone);
       return;
@@ -247,7 +251,7 @@ export class Table extends EventTarget {
 
   /** The database may write a value in its own way (71.5 as 71.50): later edits must know it so. */
   async #refresh(draft, column, value) {
-    const row = await this.#lookUp(draft.row).catch((error) => {
+    const row = await this.#lookUp(draft).catch((error) => {
       if (!(error instanceof CommandError)) throw error;
     });
     if (row === undefined) return;
@@ -256,11 +260,13 @@ export class Table extends EventTarget {
     if (sameValue(column, row[column.name], value)) this.#changeFrom(draft, row[column.name]);
   }
 
-  /** What the next change of the cell is one from. Perhaps the user is already typing it. */
+  /** What the next changes of the cell are from: those that wait, and what the user is typing. */
   #changeFrom(draft, value) {
     draft.stored = value;
-    const next = this.#drafts.cell(draft);
-    if (next !== undefined) next.stored = value;
+    const waiting = [...this.#saving].filter((other) => Drafts.haveSamePlace(other, draft));
+    for (const next of [...waiting, this.#drafts.cell(draft)]) {
+      if (next !== undefined) next.stored = value;
+    }
   }
 
   #stored(draft) {
@@ -287,9 +293,14 @@ export class Table extends EventTarget {
     this.#tell('row', { index });
   }
 
-  /** The row as it is stored now; undefined when it is gone. */
-  async #lookUp(key) {
-    const { name } = this.primaryKey;
+  /** Whether it is the row that was not found, not the table as it was, or a column of it. */
+  async #isGone(place) {
+    return (await this.#lookUp(place)) === undefined;
+  }
+
+  /** The row of that place as it is stored now; undefined when it is gone. */
+  async #lookUp({ keyName: name, row: key }) {
+    this.#expectKey(name);
     // Such a number is written in more than one way (1e6, 1000000), but it is sorted in one.
     const isSought = kindOf(this.primaryKey) === 'real';
     // A filter finds other keys, too, where this one has a wildcard in it.
@@ -324,19 +335,25 @@ export class Table extends EventTarget {
     await this.load();
   }
 
-  /** Resolves with false when the row was already gone; otherwise as insert(). */
-  async remove(row) {
-    const key = this.keyOf(row);
+  /** The row of that place. Resolves with false when it was already gone; otherwise as insert(). */
+  async remove(place) {
+    const { keyName, row } = place;
+    this.#expectKey(keyName);
     const { deleteRowResult } = await this.#ask('deleteRow', {
-      rowIndex: this.rows.indexOf(row),
-      primaryKeyColumn: this.primaryKey.name,
-      primaryKeyValue: key,
+      rowIndex: Math.max(0, this.indexOf(row)), // as in #send()
+      primaryKeyColumn: keyName,
+      primaryKeyValue: row,
     });
     const { success, error = {} } = deleteRowResult;
-    if (!success && error.code !== 'NOT_FOUND') throw new CommandError(error);
-    this.#drafts.removeRow(this.placeOf(row));
+    const isDone = success || (error.code === 'NOT_FOUND' && (await this.#isGone(place)));
+    if (!isDone) throw new CommandError(error);
+    this.#drafts.removeRow(place);
     await this.load();
     return success;
+  }
+
+  #expectKey(keyName) {
+    if (this.primaryKey?.name !== keyName) throw new CommandError({ message: rekeyed(keyName) });
   }
 
   /** Shows a page, and returns the view it is of: the last page if there are no longer as many. */
@@ -385,4 +402,5 @@ export class Table extends EventTarget {
 
 const lost =
   'This row could not be found again: its key has wildcards in it, and too many others match.';
+const rekeyed = (keyName) => `${keyName} is no longer the primary key of this table.`;
 const gone = 'This row is no longer there: somebody deleted it meanwhile.';

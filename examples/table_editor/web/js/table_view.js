@@ -329,10 +329,15 @@ export class TableView {
   }
 
   #settled(draft) {
+    const isOpen = this.#editing !== undefined && this.#drafts.cell(this.#editing) === draft;
     if (draft.state === 'stored') announce(`Saved ${draft.column}.`);
     else if (draft.state === 'queued')
       announce('No connection: the change is kept, and saved later.');
-    else if (draft.asked && this.#editor === null && this.#mayTakeFocus()) this.#showDraft(draft);
+    else if (isOpen) {
+      // Enter must not overwrite what its editor does not show yet.
+      this.#editor.close();
+      this.#showDraft(draft);
+    } else if (draft.asked && this.#editor === null && this.#mayTakeFocus()) this.#showDraft(draft);
     else announce(`Not saved: ${draft.column}.`);
     draft.asked = false;
   }
@@ -397,6 +402,7 @@ export class TableView {
     const row = table.rows[index];
     if (row === undefined || table.whyReadOnly !== undefined || table.keyOf(row) === null) return;
     const { primaryKey } = table;
+    const place = table.placeOf(row); // the table may have another key when it is confirmed
     let wasThere = true;
     const done = await confirm({
       title: 'Delete this row?',
@@ -404,13 +410,13 @@ export class TableView {
       details: [this.#summary(row)],
       label: 'Delete row',
       act: async () => {
-        wasThere = await table.remove(row);
+        wasThere = await table.remove(place);
       },
     });
     if (!this.element.isConnected) return; // the session ended meanwhile
     this.#grid.focus();
     if (!done) return;
-    const name = `${primaryKey.name} ${quoted(primaryKey, table.keyOf(row))}`;
+    const name = `${primaryKey.name} ${quoted(primaryKey, place.row)}`;
     announce(wasThere ? `Deleted the row with ${name}.` : `The row with ${name} was already gone.`);
   }
 

@@ -193,7 +193,8 @@ export function sameValue(column, a, b) {
   if (a === b) return true;
   if (a === null || b === null) return false;
   const kind = kindOf(column);
-  if (kind === 'boolean') return Boolean(a) === Boolean(b);
+  if ([a, b].every((value) => kindOfValue(column, value) === 'boolean'))
+    return Boolean(a) === Boolean(b);
   if (!isNumeric(kind) || !fits('real', String(a)) || !fits('real', String(b))) {
     return String(a) === String(b);
   }

@@ -187,6 +187,7 @@ export class Workspace {
   #open(name, focus = true) {
     if (name === this.#table?.name) {
       this.#view.focus();
+      if (this.#context.line.isOpen) this.#table.open(); // it may no longer be as it was
       return;
     }
     const { line, drafts, views, remember } = this.#context;
