@@ -3,7 +3,9 @@
 // Pages of a table by `table-editor serve`, from the command to the whole of its `tableData`, over
 // loopback TCP, a WebSocket and a login:
 //   pages   by one connection, beside the same page and count of rows in this process by the
-//           database's own C interface, its statements prepared beforehand. They take turns.
+//           database's own C interface, its statements prepared beforehand; and beside what the
+//           line takes, which nobody who sends pages can do without: a message of the same length
+//           from a server of this library that has it ready. They take turns.
 //   crowd   by many connections, alone, beside a slow query that the editor has nothing to do with,
 //           and beside one that a connection of theirs runs. The second costs the machine what the
 //           third does, so that what lies between the two is the editor's: one waiting for another.
@@ -15,8 +17,10 @@
 #include "tests/support/postgresql_server.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+#include <parley/admission/unlimited_admission.hpp>
 #include <parley/crypto/password_hash.hpp>
 #include <parley/http.hpp>
+#include <parley/server.hpp>
 #include <parley/transport/tcp_transport.hpp>
 
 #include <CLI/CLI.hpp>
@@ -59,6 +63,7 @@ using steady = std::chrono::steady_clock;
 using milliseconds = std::chrono::duration<double, std::milli>;
 
 struct settings {
+    std::string self;
     std::string editor;
     std::vector<std::string> databases{"sqlite", "postgresql"};
     bool large = false;
@@ -272,6 +277,29 @@ void fill(plain_database& db, table const& made) {
            rows + "), 'City ' || (i % 100), i * 0.25, i % 7, '2026-01-01 00:00:00' FROM n");
 }
 
+// ---- The line -----------------------------------------------------------------------------------
+
+/// Answers every message with as many bytes as the first one asks for.
+struct answering_conversation {
+    template <class Session>
+    task<close_reason> operator()(Session& session) const {
+        std::string page = R"({"event":"tableData")";
+        for (bool first = true;; first = false) {
+            auto const next = co_await session.receive_text(no_deadline);
+            if (next.status != receive_status::message) co_return close_reason();
+            if (first) page.resize(std::stoul(next.text), ' ');
+            co_await session.send_text(page);
+        }
+    }
+};
+
+int serve_line() {
+    asio::io_context io(1);
+    basic_handshake_server<answering_conversation, unlimited_admission> server(
+        {}, answering_conversation{});
+    return benchmarks::serve(server, io);
+}
+
 // ---- The editor ---------------------------------------------------------------------------------
 
 /// `table-editor serve`, for one database.
@@ -340,6 +368,14 @@ class client {
         json::object const payload{{"namespace", what.credentials.at("namespace")},
                                    {"tableName", what.schema + '.' + selected.name}};
         co_await made->ask(command("selectTable", payload));
+        co_return made;
+    }
+
+    /// To the line, for answers of `length` bytes.
+    static task<std::unique_ptr<client>> open_line(std::uint16_t port, std::size_t length) {
+        std::unique_ptr<client> made(new client(co_await connect(port)));
+        co_await made->ws_.async_handshake("127.0.0.1", "/ws", use_task);
+        co_await made->ask(std::to_string(length));
         co_return made;
     }
 
@@ -429,6 +465,7 @@ void check_same(std::string_view answer, std::vector<std::string> const& values)
 
 struct page_costs {
     latencies plain;
+    latencies line;
     latencies editor;
     double plain_cpu = 0;  ///< seconds in all, of this process
     double editor_cpu = 0; ///< of the editor
@@ -440,6 +477,8 @@ task<page_costs> take_turns(settings const& s, subject const& what, editor const
     auto const plain = what.open();
     auto const cookie = co_await log_in(server.port(), what.credentials);
     auto const connection = co_await client::open(server.port(), cookie, what, from);
+    child_process line_server({s.self, "--editor", s.editor, "--serve-line"});
+    std::unique_ptr<client> line;
     std::mt19937 random(1);
     std::uniform_int_distribution<std::int64_t> any_page(0, from.rows / page_size - 1);
     page_costs costs;
@@ -456,8 +495,14 @@ task<page_costs> take_turns(settings const& s, subject const& what, editor const
 
         json::object payload{{"page", page}, {"pageSize", page_size}};
         if (!sort.empty()) payload["sortColumn"] = sort;
-        costs.editor.add(co_await connection->ask(client::command("requestData", payload)));
-        if (first) check_same(connection->answer(), values);
+        auto const command = client::command("requestData", payload);
+        costs.editor.add(co_await connection->ask(command));
+        if (first) {
+            check_same(connection->answer(), values);
+            auto const length = connection->answer().size();
+            line = co_await client::open_line(line_server.wait_for_port(), length);
+        }
+        costs.line.add(co_await line->ask(command));
     }
     costs.editor_cpu = server.cpu_seconds() - cpu_before;
     co_return costs;
@@ -484,10 +529,15 @@ void compare_pages(settings const& s, subject const& what, editor const& server,
         std::printf("  %-32s %8s %10s %10s %12s\n", "", "pages", "p50 ms", "p99 ms", "CPU us each");
         print_latencies("plain", costs.plain);
         std::printf(" %12.0f\n", cpu_us(costs.plain_cpu));
+        print_latencies("line", costs.line);
+        std::printf("\n");
         print_latencies("editor", costs.editor);
         std::printf(" %12.0f\n", cpu_us(costs.editor_cpu));
         print_ratio("editor / plain", costs.editor, costs.plain);
         std::printf(" %11.2fx\n", costs.editor_cpu / costs.plain_cpu);
+        std::printf("  %-32s %8s %9.2fx\n", "editor / (plain + line)", "",
+                    costs.editor.percentile(0.50) /
+                        (costs.plain.percentile(0.50) + costs.line.percentile(0.50)));
     }
 }
 
@@ -681,8 +731,12 @@ int main(int argc, char** argv) {
     app.add_option("--interval-ms", s.interval_ms, "Mean pause of the others between pages")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 60'000.0));
+    bool line = false;
+    app.add_flag("--serve-line", line, "Be the line (the benchmark starts itself so)");
     CLI11_PARSE(app, argc, argv);
+    s.self = argv[0];
     try {
+        if (line) return serve_line();
         parley::test::temporary_directory const folder;
         for (auto const& name : s.databases) {
             if (name == "sqlite") measure(s, sqlite_subject(folder.path()), folder.path());
