@@ -60,15 +60,28 @@ export class Table extends EventTarget {
         });
         if (JSON.stringify(this.columns) !== JSON.stringify(tableSchema.columns)) {
           this.columns = tableSchema.columns;
+          this.#forgetMissingColumns();
           this.#tell('columns');
         }
         if (isDefault(this.view)) this.#take(tableData);
-        else this.view = await this.#request(this.view);
+        // Unless load() is under way: what it asks for is newer.
+        else if (this.#wanted === null) this.view = await this.#request(this.view);
       },
       () => this.open(),
     );
     for (const draft of this.#drafts.cells(this.key)) {
       if (draft.state === 'queued') this.save(draft);
+    }
+  }
+
+  /** The view may be sorted or filtered by a column that the table no longer has. */
+  #forgetMissingColumns() {
+    const has = (name) => this.column(name) !== undefined;
+    const filters = this.view.filters.filter(({ column }) => has(column));
+    const isSorted = this.view.sortColumn !== null;
+    if (filters.length < this.view.filters.length) this.view = { ...this.view, page: 0, filters };
+    if (isSorted && !has(this.view.sortColumn)) {
+      this.view = { ...this.view, page: 0, sortColumn: null, sortDirection: null };
     }
   }
 
