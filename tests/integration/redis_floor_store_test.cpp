@@ -391,14 +391,16 @@ BOOST_AUTO_TEST_CASE(a_redis_that_hangs_fails_fast_and_what_it_did_late_is_undon
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_is_late_itself_does_not_blame_redis) {
-    world w(short_waits());
+    auto waits = short_waits();
+    waits.redis.timeout = 1s;
+    world w(waits);
     bool joined = false;
     asio::co_spawn(w.callers, w.two.join("c", "ada", 9),
                    [&](std::exception_ptr const&, auto const& m) { joined = m && m->joined; });
     w.callers.poll();
     w.b.io.poll(); // sends the command
     w.absent = &w.b;
-    w.pass(700ms);
+    w.pass(1500ms);
     w.absent = nullptr;
     BOOST_TEST(w.eventually([&] { return joined; }));
     w.pass(100ms);

@@ -60,7 +60,8 @@ class memberships {
         auto const entered = co_await store_.join(channel, user, options_.max_users);
         if (!entered || !entered->joined) {
             table_.abandon_join(*one, channel);
-            if (!entered) owe_leave(channel, user, {}); // it may be done nevertheless
+            // It may be done nevertheless, or by `leave_store`, which saw it coming.
+            owe_leave(channel, user, {});
             if (!entered) co_return out_of_reach();
             co_return refusal{"the channel is full: " + std::to_string(options_.max_users) +
                               " users are allowed"};

@@ -101,6 +101,7 @@ class redis_client : public std::enable_shared_from_this<redis_client> {
         auto const is_over = [&over] { return over; };
         co_await bell_->wait_until(no_deadline, is_over);
         std::scoped_lock const lock(mutex_);
+        bell_.reset(); // its timer is not to outlive the context
         home_.reset();
     }
 
@@ -188,7 +189,7 @@ class redis_client : public std::enable_shared_from_this<redis_client> {
                 if (lost->empty()) *lost = why;
                 self->admitting_ = false;
                 if (auto const line = weak.lock()) line->close(why);
-                self->bell_->notify();
+                if (self->bell_) self->bell_->notify();
             };
         };
         commands.on_close(closed(events));
