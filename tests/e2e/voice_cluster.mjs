@@ -214,8 +214,10 @@ describe('several servers', options, () => {
     assert.deepEqual(await bob.push('speaker-changed'), { channelId, ...idle, producerId: null });
     const left = [await bob.push('channel-state'), await bob.push('channel-state')];
     assert.deepEqual(left.map(({ userId }) => userId).sort(), ['alice', 'carol']);
-    const told = left.map(({ action, userCount }) => `${action} ${userCount}`);
-    assert.deepEqual(told, ['user-disconnected 2', 'user-disconnected 1']);
+    assert.ok(left.every(({ action }) => action === 'user-disconnected'));
+    // Both may be gone before either is told of: how many there are is counted when it is told.
+    assert.ok([1, 2].includes(left[0].userCount));
+    assert.equal(left[1].userCount, 1);
     assert.equal((await bob.get('ptt-start', { channelId })).success, true);
     assert.equal(await redis.ask('SMEMBERS', `channel:${channelId}:users`), 'bob');
     const ofServers = (await redis.keys()).filter((key) => /^server:/.test(key));
