@@ -5,10 +5,10 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chown, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free_port.mjs';
 import { soon } from './soon.mjs';
 
 const run = promisify(execFile);
@@ -16,15 +16,6 @@ const timeout = 30_000; // milliseconds, to start
 const programs = Array.from({ length: 19 }, (_, i) => `/usr/lib/postgresql/${30 - i}/bin`).find(
   (path) => existsSync(path),
 );
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** As whom: PostgreSQL does not run as root. */
 async function user() {

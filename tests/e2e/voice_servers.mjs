@@ -4,12 +4,12 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './free_port.mjs';
 import { soon } from './voice_line.mjs';
 import { secret } from './voice_signaling.mjs';
 
@@ -23,15 +23,6 @@ export const hasRedis = (() => {
 })();
 
 const folder = () => mkdtemp(join(tmpdir(), 'voice-signaling-'));
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Waits until something holds, and gives it. */
 export async function until(what, holds, within = 15_000) {

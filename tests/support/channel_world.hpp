@@ -60,27 +60,14 @@ struct busy_store : memory_floor_store {
 
 static_assert(floor_store<busy_store>);
 
-/// One server, without connections' coroutines.
-struct channel_world {
+/// One server's channels, and connections without sockets.
+struct table_world {
     time_point now{};
-    busy_store store{memory_floor_store::options{.now = [this] { return now; }}};
     hub_options options;
     asio::io_context io;
     null_media media;
     channel_table<null_media> table{options, media};
-    floor_keeper<busy_store, null_media> floors{store, table};
-    memberships<busy_store, null_media> members{options, store, table, floors};
     std::vector<std::string> told; ///< to anybody
-
-    channel_world() {
-        store.listen([this](channel_event const& event) { table.deliver(event); });
-    }
-
-    connection_ptr member(std::string const& user, std::string const& channel) {
-        auto one = connect(user);
-        BOOST_TEST_REQUIRE(run(io, members.join(one, channel)).has_value());
-        return one;
-    }
 
     connection_ptr connect(std::string const& user) {
         auto one = std::make_shared<connection>();
@@ -92,6 +79,7 @@ struct channel_world {
         return one;
     }
 
+    /// A producer of the connection's, in the channel.
     std::string produce(connection_ptr const& one, std::string const& channel) {
         auto const transport =
             run(io, media.create_transport(channel, media_direction::send)).value().id;
@@ -102,6 +90,26 @@ struct channel_world {
         media.pause(producer);
         BOOST_TEST(table.add_producer(one, channel, transport, producer).kept);
         return producer;
+    }
+
+  private:
+    int last_ = 0;
+};
+
+/// With a store.
+struct channel_world : table_world {
+    busy_store store{memory_floor_store::options{.now = [this] { return now; }}};
+    floor_keeper<busy_store, null_media> floors{store, table};
+    memberships<busy_store, null_media> members{options, store, table, floors};
+
+    channel_world() {
+        store.listen([this](channel_event const& event) { table.deliver(event); });
+    }
+
+    connection_ptr member(std::string const& user, std::string const& channel) {
+        auto one = connect(user);
+        BOOST_TEST_REQUIRE(run(io, members.join(one, channel)).has_value());
+        return one;
     }
 
     bool talk(connection_ptr const& one, std::string const& channel) {
@@ -115,9 +123,6 @@ struct channel_world {
         };
         run(io, once());
     }
-
-  private:
-    int last_ = 0;
 };
 
 } // namespace parley::test

@@ -1,13 +1,10 @@
 // Distributed under the Boost Software License, Version 1.0. See LICENSE.
 #include <parley/signaling/channel_table.hpp>
 
-#include <parley/signaling/null_media.hpp>
-
-#include "../support/run_task.hpp"
+#include "../support/channel_world.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,43 +16,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One server's channels, without a server.
-struct world {
-    hub_options options;
-    asio::io_context io;
-    null_media media;
-    channel_table<null_media> table{options, media};
-    time_point now{};
-    std::vector<std::string> told; ///< to anybody
-
+struct world : table_world {
     connection_ptr member(std::string const& user, std::string const& channel) {
         auto one = connect(user);
         BOOST_TEST_REQUIRE(table.begin_join(*one, channel).has_value());
         table.finish_join(one, channel, 1);
         return one;
-    }
-
-    connection_ptr connect(std::string const& user) {
-        auto one = std::make_shared<connection>();
-        one->who.userId = user;
-        one->who.userName = user;
-        one->id = user + ":" + std::to_string(++last_);
-        one->send = [this](auto const& text) { told.push_back(*text); };
-        BOOST_TEST_REQUIRE(table.add(one));
-        return one;
-    }
-
-    /// A producer of the connection's, in the channel.
-    std::string produce(connection_ptr const& one, std::string const& channel) {
-        auto const transport =
-            run(io, media.create_transport(channel, media_direction::send)).value().id;
-        table.with_media(one, channel, [&](media_ledger& mine) {
-            mine.transports.emplace(transport, media_direction::send);
-        });
-        auto producer = run(io, media.produce(transport, "audio", {})).value();
-        media.pause(producer);
-        BOOST_TEST(table.add_producer(one, channel, transport, producer).kept);
-        return producer;
     }
 
     /// As when the store has given it.
@@ -66,9 +32,6 @@ struct world {
     }
 
     bool is_heard(std::string const& producer) { return media.paused(producer) == false; }
-
-  private:
-    int last_ = 0;
 };
 
 channel_event taken(std::string const& channel, speaker const& who) {

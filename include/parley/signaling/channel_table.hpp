@@ -347,7 +347,6 @@ class channel_table {
         }
         if (ledger->producer) media_.close_producer(*ledger->producer);
         ledger->producer = producer;
-        ledger->producer_transport = transport;
         auto const& record = channels_.at(channel);
         if (!record.is_held_by(*one)) return {true, {}};
         media_.resume(producer);

@@ -31,7 +31,6 @@ struct media_ledger {
     std::map<std::string, media_direction> transports;
     std::optional<std::string> receiver; ///< the newest transport to receive on
     std::optional<std::string> producer;
-    std::string producer_transport;
 
   private:
     static std::uint64_t next_serial() {

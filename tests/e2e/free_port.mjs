@@ -1,0 +1,13 @@
+// Distributed under the Boost Software License, Version 1.0. See LICENSE.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/** A port of the loopback interface that nobody listens on, for a server that cannot choose one itself. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
