@@ -290,7 +290,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         waiting_out_ += text->size();
         ++enqueued_;
         outbox_.push_back(std::move(text));
-        if (!writing_.running) spawn(&channel::writing_, write_loop());
+        if (!writing_.running) write_next();
         return true;
     }
 
@@ -464,21 +464,33 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         notify();
     }
 
-    task<> write_loop() {
-        while (!outbox_.empty() && !broken_) {
-            auto const text = outbox_.front();
-            write_deadline_ = now() + limits_.write_timeout;
-            if (!write_watched_) watch_writer();
-            auto [ec, n] = co_await ws_.async_write(asio::buffer(*text), asio::as_tuple(use_task));
-            static_cast<void>(n);
-            if (ec) {
-                close_stream();
-                break;
-            }
-            outbox_.pop_front();
-            waiting_out_ -= text->size();
-            ++written_;
-            written_alarm_.notify();
+    // Not a coroutine, since one would be made for almost every message.
+    void write_next() {
+        write_deadline_ = now() + limits_.write_timeout;
+        if (!write_watched_) watch_writer();
+        auto written = [self = this->shared_from_this()](error_code ec, std::size_t) {
+            self->writing_.running = false;
+            self->note_written(ec);
+        };
+        ws_.async_write(
+            asio::buffer(*outbox_.front()),
+            asio::bind_cancellation_slot(writing_.cancellation.slot(),
+                                         asio::bind_executor(executor_, std::move(written))));
+        writing_.running = true;
+    }
+
+    void note_written(error_code ec) {
+        if (ec) return close_stream();
+        waiting_out_ -= outbox_.front()->size();
+        outbox_.pop_front();
+        ++written_;
+        written_alarm_.notify();
+        if (closing_) notify();
+        if (outbox_.empty() || broken_) return;
+        try {
+            write_next();
+        } catch (std::bad_alloc const&) {
+            close_stream();
         }
     }
 
