@@ -6,6 +6,8 @@
 
 #include <examples/shared/program.hpp>
 
+#include <sqlite3.h>
+
 namespace {
 
 constexpr auto introduction =
@@ -26,6 +28,8 @@ configuration is wrong.)";
 
 int main(int argc, char** argv) {
     using namespace table_editor;
+    // One thread at a time uses a connection, so that it needs no lock for each value it reads.
+    sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     return shared::run_program({"table-editor", TABLE_EDITOR_VERSION, introduction, first_steps},
                                argc, argv, [](CLI::App& program, int& status) {
                                    add_demo_command(program, status);

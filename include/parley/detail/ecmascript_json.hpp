@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -80,9 +81,17 @@ inline void append_escape(std::string& out, char c) {
     }
 }
 
+/// Which bytes stand for themselves in a JSON string, whatever is beside them.
+inline constexpr auto plain_in_json = [] {
+    std::array<bool, 256> is_plain{};
+    for (std::size_t c = 0x20; c <= 0x7E; ++c)
+        is_plain[c] = c != '"' && c != '\\';
+    return is_plain;
+}();
+
 /// Appends `text` as a JSON string, made well-formed as by `to_well_formed`.
 inline void append_json_string(std::string& out, std::string_view text) {
-    auto const is_plain = [](char c) { return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\'; };
+    auto const is_plain = [](char c) { return plain_in_json[static_cast<unsigned char>(c)]; };
     out += '"';
     while (!text.empty()) {
         auto const plain = static_cast<std::size_t>(
@@ -120,7 +129,14 @@ inline void append_json_number(std::string& out, double value) {
     if (!std::isfinite(value) || value == 0) return;
     if (value < 0) out += '-';
 
-    char buffer[32]; // d.ddddddddddddddddde-ddd
+    char buffer[32]; // 0.00000ddddddddddddddddd or d.ddddddddddddddddde-ddd
+    // Here the fewest digits are those of the plain form; further up it has all digits.
+    if (1e-6 <= std::abs(value) && std::abs(value) < 0x1p53) {
+        auto const fixed = std::to_chars(buffer, buffer + sizeof buffer, std::abs(value),
+                                         std::chars_format::fixed);
+        out.append(buffer, fixed.ptr);
+        return;
+    }
     auto const end = std::to_chars(buffer, buffer + sizeof buffer, std::abs(value),
                                    std::chars_format::scientific)
                          .ptr;

@@ -35,6 +35,7 @@ inline void append_plain_json_string(std::string& out, std::string_view text) {
 class json_rows {
   public:
     explicit json_rows(std::vector<column> const& columns) {
+        text_.reserve(16 * 1024); // of a usual page
         members_.reserve(columns.size());
         for (auto const& c : columns) {
             auto& member = members_.emplace_back(members_.empty() ? "{" : ",");

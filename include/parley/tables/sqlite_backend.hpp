@@ -81,7 +81,7 @@ class sqlite_folder {
 };
 
 /// A value as JSON, by what is stored: a column may hold values of any type.
-inline void append_sqlite_cell(std::string& out, column const& c, sqlite_cell const& cell) {
+inline void append_sqlite_cell(std::string& out, column const& c, sqlite_value const& cell) {
     switch (cell.type()) {
     case SQLITE_NULL:
         out += "null";
@@ -118,7 +118,7 @@ inline void append_sqlite_cell(std::string& out, column const& c, sqlite_cell co
 }
 
 /// What `scalar_text` says of the same value when a client sends it back.
-inline std::optional<std::string> sqlite_cell_text(column const& c, sqlite_cell const& cell) {
+inline std::optional<std::string> sqlite_cell_text(column const& c, sqlite_value const& cell) {
     if (cell.type() == SQLITE_NULL) return std::nullopt;
     if (cell.type() == SQLITE_TEXT && c.kind != value_kind::binary)
         return to_well_formed(cell.text());
@@ -128,7 +128,7 @@ inline std::optional<std::string> sqlite_cell_text(column const& c, sqlite_cell 
 }
 
 /// As what a stored value is compared with a client's spelling of it: text is always text.
-inline value_kind sqlite_comparison_kind(column const& c, sqlite_cell const& cell) {
+inline value_kind sqlite_comparison_kind(column const& c, sqlite_value const& cell) {
     bool const keeps_text = c.kind == value_kind::binary || c.dataType == "ANY";
     bool const is_number = cell.type() == SQLITE_INTEGER || cell.type() == SQLITE_FLOAT;
     if (!is_number || keeps_text) return value_kind::other;

@@ -106,7 +106,7 @@ inline failure sqlite_failure(int extended_code, std::string_view message) {
     }
 }
 
-/// An argument of a function.
+/// An argument of a function, or a column of the row that a statement is at.
 struct sqlite_value {
     sqlite_api::sqlite3_value* value;
 
@@ -122,26 +122,6 @@ struct sqlite_value {
     [[nodiscard]] std::span<std::uint8_t const> blob() const {
         auto const* data = sqlite_api::sqlite3_value_blob(value);
         auto const size = static_cast<std::size_t>(sqlite_api::sqlite3_value_bytes(value));
-        return {static_cast<std::uint8_t const*>(data), data ? size : 0};
-    }
-};
-
-/// A column of the row that a statement is at.
-struct sqlite_cell {
-    sqlite_api::sqlite3_stmt* row;
-    int i;
-
-    [[nodiscard]] int type() const { return sqlite_api::sqlite3_column_type(row, i); }
-    [[nodiscard]] std::int64_t integer() const { return sqlite_api::sqlite3_column_int64(row, i); }
-    [[nodiscard]] double real() const { return sqlite_api::sqlite3_column_double(row, i); }
-    [[nodiscard]] std::string_view text() const {
-        auto const* data = sqlite_api::sqlite3_column_text(row, i);
-        auto const size = static_cast<std::size_t>(sqlite_api::sqlite3_column_bytes(row, i));
-        return {reinterpret_cast<char const*>(data), data ? size : 0};
-    }
-    [[nodiscard]] std::span<std::uint8_t const> blob() const {
-        auto const* data = sqlite_api::sqlite3_column_blob(row, i);
-        auto const size = static_cast<std::size_t>(sqlite_api::sqlite3_column_bytes(row, i));
         return {static_cast<std::uint8_t const*>(data), data ? size : 0};
     }
 };
@@ -321,17 +301,6 @@ class sqlite_connection {
                                       sqlite_api::sqlite3_errmsg(db_));
     }
 
-    /// Calls `f`, which uses SOCI.
-    template <class F>
-    outcome<void> through_soci(F f) {
-        try {
-            f();
-            return {};
-        } catch (soci::soci_error const&) {
-            return last_failure();
-        }
-    }
-
     /// A statement prepared before, or now. Those used last are kept.
     outcome<cached_statement*> prepare(std::string_view text) {
         auto const found = std::ranges::find_if(
@@ -399,22 +368,23 @@ class sqlite_connection::transaction {
     transaction& operator=(transaction const&) = delete;
     ~transaction() {
         // SQLite may have rolled back by itself.
-        if (!sqlite_api::sqlite3_get_autocommit(connection_.db_))
-            (void)connection_.through_soci([&] { connection_.session_.rollback(); });
+        if (sqlite_api::sqlite3_get_autocommit(connection_.db_)) return;
+        try {
+            connection_.session_.rollback();
+        } catch (soci::soci_error const&) {
+            // `is_usable` tells that the transaction is still there.
+        }
     }
 
-    [[nodiscard]] outcome<void> begin_reading() {
-        return connection_.through_soci([&] { connection_.session_.begin(); });
-    }
+    [[nodiscard]] outcome<void> begin_reading() { return run("BEGIN"); }
     /// Waits until no other connection writes.
-    [[nodiscard]] outcome<void> begin_writing() {
-        return connection_.through_soci([&] { connection_.session_ << "BEGIN IMMEDIATE"; });
-    }
-    [[nodiscard]] outcome<void> commit() {
-        return connection_.through_soci([&] { connection_.session_.commit(); });
-    }
+    [[nodiscard]] outcome<void> begin_writing() { return run("BEGIN IMMEDIATE"); }
+    [[nodiscard]] outcome<void> commit() { return run("COMMIT"); }
 
   private:
+    /// Prepared once a connection: SOCI would have it parsed for every transaction.
+    [[nodiscard]] outcome<void> run(std::string_view text);
+
     sqlite_connection& connection_;
 };
 
@@ -424,6 +394,8 @@ class sqlite_connection::statement {
     /// Prepared and bound.
     static outcome<statement> start(sqlite_connection& connection, std::string_view text,
                                     std::span<parameter const> parameters = {}) {
+        // Once it runs, it is interrupted, or notices by itself: see `prepare_connection`.
+        if (connection.must_stop()) return connection.last_failure();
         auto const prepared = connection.prepare(text);
         if (!prepared) return prepared.error();
         statement made(connection, **prepared);
@@ -446,14 +418,16 @@ class sqlite_connection::statement {
 
     /// To the next row; false when there is none.
     [[nodiscard]] outcome<bool> step() {
-        if (connection_.must_stop()) return connection_.last_failure();
         int const status = sqlite_api::sqlite3_step(cached_->handle);
         if (status == SQLITE_ROW) return true;
         if (status == SQLITE_DONE) return false;
         return connection_.last_failure();
     }
 
-    [[nodiscard]] detail::sqlite_cell cell(int i) const { return {cached_->handle, i}; }
+    /// Valid until the next step.
+    [[nodiscard]] detail::sqlite_value cell(int i) const {
+        return {sqlite_api::sqlite3_column_value(cached_->handle, i)};
+    }
 
     /// How many rows it has changed; those that triggers and foreign keys changed are not counted.
     [[nodiscard]] std::int64_t changed_rows() const {
@@ -492,5 +466,12 @@ class sqlite_connection::statement {
     sqlite_connection& connection_;
     cached_statement* cached_;
 };
+
+inline outcome<void> sqlite_connection::transaction::run(std::string_view text) {
+    auto running = statement::start(connection_, text);
+    if (!running) return running.error();
+    if (auto const stepped = running->step(); !stepped) return stepped.error();
+    return {};
+}
 
 } // namespace parley::tables
