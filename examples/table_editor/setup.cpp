@@ -7,6 +7,7 @@
 
 #include <parley/config.hpp>
 #include <parley/crypto/password_hash.hpp>
+#include <parley/tables/allowed_servers.hpp>
 #include <parley/trusted_proxies.hpp>
 
 #include <algorithm>
@@ -89,6 +90,12 @@ void check(tables::configuration const& config) {
         refuse("database.servers: expected at least one \"host:port\" that users may connect to, "
                "found none");
     }
+    for (auto const& server : database.servers) {
+        if (tables::names_allowed_server(server)) continue;
+        refuse("database.servers: expected \"host:port\", with an IPv6 address in brackets, or "
+               "\"*\", found \"" +
+               server + "\"");
+    }
     if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
         refuse("server.trustedProxies" + read.error().text());
     }
@@ -122,6 +129,7 @@ editor_parts make_parts(tables::configuration config, unsigned threads) {
                             : config.web.contentSecurityPolicy;
     auto page = shared::load_page("table-editor", TABLE_EDITOR_WEB, config.web.root, policy);
     std::vector<std::pair<std::string, parley::static_files>> mounts;
+    mounts.reserve(config.web.mounts.size());
     for (auto const& mount : config.web.mounts)
         mounts.emplace_back(mount.prefix, shared::load_files(mount.root, policy, "web.mounts"));
     auto address = shared::resolve(config.server.host, config.server.port);

@@ -4,6 +4,10 @@
 // program. Builds nothing.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { PostgresqlServer } from './postgresql_server.mjs';
@@ -433,4 +437,17 @@ test('tables of a PostgreSQL server are edited with its own users’ rights', { 
   assert.equal(code, 'UNREACHABLE');
   await database.resume();
   assert.equal((await line.select('public.people', 'clinic')).data.totalRows, 250);
+});
+
+test('a configuration with a server that no login could name is refused', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'table-editor-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const config = join(directory, 'table-editor.json');
+  await writeFile(config, JSON.stringify({ database: { type: 'postgresql', servers: ['db.test'] } }));
+  const { status, stderr } = spawnSync(process.env.TABLE_EDITOR, ['serve', '--config', config], {
+    encoding: 'utf8',
+    timeout,
+  });
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /database\.servers: expected "host:port".* found "db\.test"/);
 });

@@ -218,6 +218,15 @@ BOOST_AUTO_TEST_CASE(only_servers_that_the_operator_names_are_allowed) {
     BOOST_TEST(!is_allowed_server({}, "db.test", 52773));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_no_login_could_name_is_noticed) {
+    for (auto right : {"*", "db.test:5432", "DB.test:1", "[::1]:65535", "10.0.0.5:443"})
+        BOOST_TEST(names_allowed_server(right), right);
+    for (auto wrong : {"", ":", ":5432", "db.test", "db.test:", "db.test:0", "db.test:65536",
+                       "db.test:05432", "db.test:+1", "db.test:54 ", "db.test:5432/x", "::1:5432",
+                       "[::1]", "[db.test]:5432", "[::1:5432", "*:5432", "https://db.test:443"})
+        BOOST_TEST(!names_allowed_server(wrong), wrong);
+}
+
 BOOST_AUTO_TEST_CASE(any_server_still_has_a_proper_name) {
     std::vector<std::string> const any{"*"};
     BOOST_TEST(is_allowed_server(any, "db.test", 1));

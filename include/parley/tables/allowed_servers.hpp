@@ -9,6 +9,7 @@
 #include <parley/tables/failure.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -27,6 +28,19 @@ inline bool is_allowed_server(std::span<std::string const> allowed, std::string_
     return std::ranges::any_of(allowed, [&](std::string const& one) {
         return one == "*" || parley::detail::to_lower(one) == asked;
     });
+}
+
+/// Whether this is spelt as `is_allowed_server` compares it: what is not allows nobody anything.
+inline bool names_allowed_server(std::string_view text) {
+    if (text == "*") return true;
+    auto const colon = std::min(text.rfind(':'), text.size());
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    std::uint16_t port = 0;
+    auto const* const end = text.data() + text.size();
+    std::from_chars(text.data() + std::min(colon + 1, text.size()), end, port);
+    std::string const same[] = {std::string(text)};
+    return is_allowed_server(same, host, port);
 }
 
 inline failure server_not_allowed() {
