@@ -56,8 +56,8 @@ struct settings {
     std::size_t connections = 1'000;
     std::size_t channels = 100;
     double rate = 1'000;
-    std::size_t turns = 2'000;
-    std::size_t rounds = 3;
+    std::size_t turns = 3'000;
+    std::size_t rounds = 5;
 };
 
 std::string const secret_text = "a secret for benchmarks, of 32 bytes";

@@ -89,12 +89,13 @@ void check(tables::configuration const& config) {
     } else if (database.servers.empty()) {
         refuse("database.servers: expected at least one \"host:port\" that users may connect to, "
                "found none");
-    }
-    for (auto const& server : database.servers) {
-        if (tables::names_allowed_server(server)) continue;
-        refuse("database.servers: expected \"host:port\", with an IPv6 address in brackets, or "
-               "\"*\", found \"" +
-               server + "\"");
+    } else {
+        for (auto const& server : database.servers) {
+            if (tables::names_allowed_server(server)) continue;
+            refuse("database.servers: expected \"host:port\", with an IPv6 address in brackets, or "
+                   "\"*\", found \"" +
+                   server + "\"");
+        }
     }
     if (auto const read = parley::trusted_proxies::of(config.server.trustedProxies); !read) {
         refuse("server.trustedProxies" + read.error().text());

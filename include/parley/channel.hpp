@@ -287,11 +287,17 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             close_stream();
             return false;
         }
-        waiting_out_ += text->size();
+        auto const size = text->size();
+        try {
+            outbox_.push_back(std::move(text));
+        } catch (std::bad_alloc const&) {
+            close_stream();
+            return false;
+        }
+        waiting_out_ += size;
         ++enqueued_;
-        outbox_.push_back(std::move(text));
         if (!writing_.running) write_next();
-        return true;
+        return !broken_;
     }
 
     /// Sends what waits to be sent, for at most `write_timeout` in all, then the close frame, and
@@ -464,8 +470,9 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         notify();
     }
 
-    // Not a coroutine, since one would be made for almost every message.
-    void write_next() {
+    // Not a coroutine, since one would be made for almost every message. Without the memory for it,
+    // the line ends: Beast may take the write as begun.
+    void write_next() try {
         write_deadline_ = now() + limits_.write_timeout;
         if (!write_watched_) watch_writer();
         auto written = [self = this->shared_from_this()](error_code ec, std::size_t) {
@@ -477,6 +484,8 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
             asio::bind_cancellation_slot(writing_.cancellation.slot(),
                                          asio::bind_executor(executor_, std::move(written))));
         writing_.running = true;
+    } catch (std::bad_alloc const&) {
+        close_stream();
     }
 
     void note_written(error_code ec) {
@@ -486,12 +495,7 @@ class channel : public std::enable_shared_from_this<channel<Transport>> {
         ++written_;
         written_alarm_.notify();
         if (closing_) notify();
-        if (outbox_.empty() || broken_) return;
-        try {
-            write_next();
-        } catch (std::bad_alloc const&) {
-            close_stream();
-        }
+        if (!outbox_.empty() && !broken_) write_next();
     }
 
     // Ends a line that does not take a message in time, though nobody may be waiting for it in

@@ -394,8 +394,6 @@ class sqlite_connection::statement {
     /// Prepared and bound.
     static outcome<statement> start(sqlite_connection& connection, std::string_view text,
                                     std::span<parameter const> parameters = {}) {
-        // Once it runs, it is interrupted, or notices by itself: see `prepare_connection`.
-        if (connection.must_stop()) return connection.last_failure();
         auto const prepared = connection.prepare(text);
         if (!prepared) return prepared.error();
         statement made(connection, **prepared);
@@ -403,6 +401,8 @@ class sqlite_connection::statement {
             if (made.bind(static_cast<int>(i + 1), parameters[i]) != SQLITE_OK)
                 return connection.last_failure();
         }
+        // Once it runs, it is interrupted, or notices by itself: see `prepare_connection`.
+        if (connection.must_stop()) return connection.last_failure();
         return made;
     }
 
@@ -413,6 +413,9 @@ class sqlite_connection::statement {
         if (!cached_) return;
         sqlite_api::sqlite3_reset(cached_->handle); // else it would hold the snapshot
         sqlite_api::sqlite3_clear_bindings(cached_->handle);
+        // Each run begins to count anew until the next look at `must_stop`: a COMMIT, which is
+        // short, never comes so far, and is not called stopped when it has been done.
+        sqlite_api::sqlite3_stmt_status(cached_->handle, SQLITE_STMTSTATUS_VM_STEP, 1);
         cached_->in_use = false;
     }
 
